@@ -1,0 +1,134 @@
+# Copyright (c) 2026 AbstractFinance
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := install
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Hosts of the lab (as many as there are, or 2, where not given), and arguments that are passed on: make deploy ARGS="--check --diff", make unit ARGS="-k dotenv".
+HOSTS ?=
+ARGS ?=
+
+# What runs here is decided by this checkout, not by settings meant for the user's own hosts.
+unexport $(filter ANSIBLE_% OP_% MOLECULE_% PYTEST_% PYTHONPATH PYTHONHOME VIRTUAL_ENV,$(.VARIABLES))
+export LC_ALL := C.UTF-8
+ifndef MAKE_TERMOUT
+export NO_COLOR := 1
+endif
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+STAGES := python tests/tools/stages.py
+ANSIBLE_TEST := python tests/tools/ansible_test.py
+OWN := .collections/ansible_collections/abstractfinance/ibgateway
+
+.PHONY: help
+help: ## this list
+	@printf 'make <target>:\n'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-16s%s\n' "$$target" "$$text"; done
+
+.PHONY: install
+install: ## the pinned Python packages (.venv) and collections (.collections); also plain "make"
+	@tests/tools/install
+
+.PHONY: lab lab-down deploy
+lab: install ## two hosts on this machine to deploy to (HOSTS=N for more)
+	@tests/lab/lab up $(if $(HOSTS),--hosts $(HOSTS))
+
+lab-down: install ## take the lab away, all of it
+	@tests/lab/lab down
+
+deploy: ## the main job, on the lab: ARGS="--check --diff" and the like go to ansible-playbook
+	@tests/tools/deploy-words before
+	@$(MAKE) lab
+	@tests/lab/play deploy-staging.yml $(ARGS)
+	@tests/tools/deploy-words after
+
+.PHONY: test test-full lint sanity unit integration molecule
+test: install ## everything below, and how long each part takes
+	@$(STAGES) lint sanity unit lab integration molecule
+
+test-full: export TEST_COUNT := full
+test-full: test ## the same with full counts
+
+lint: install ## ansible-lint, yamllint, ruff, mypy, shellcheck, antsibull, reuse
+	@$(STAGES) lint
+
+sanity: install ## ansible-test sanity, without ignore files
+	@$(STAGES) sanity
+
+unit: install ## ansible-test units
+	@$(STAGES) unit
+
+integration: install ## tests that need the engine or the lab
+	@$(STAGES) integration
+
+molecule: install ## the Molecule scenarios, on the lab
+	@$(STAGES) molecule
+
+.PHONY: format
+format: install ## what ruff can put right by itself
+	@ruff check --fix-only --quiet .
+	@ruff format --quiet .
+
+.PHONY: run-lint lint-ansible lint-yaml lint-python lint-types lint-shell lint-changelog lint-docs lint-licences
+run-lint: lint-ansible lint-yaml lint-python lint-types lint-shell lint-changelog lint-docs lint-licences
+
+lint-ansible:
+	@echo ansible-lint
+	@ansible-lint --offline --profile production -q
+
+lint-yaml:
+	@echo yamllint
+	@yamllint --strict .
+
+lint-python:
+	@echo ruff
+	@ruff check --quiet .
+	@ruff format --quiet --diff .
+
+lint-types:
+	@echo mypy
+	@mypy --no-error-summary $(OWN)/plugins/module_utils
+
+lint-shell:
+	@echo shellcheck
+	@git ls-files -z --cached --others --exclude-standard | xargs -0 grep -lsIE '^#!.*\b(ba)?sh\b' | xargs shellcheck
+
+lint-changelog:
+	@echo antsibull-changelog
+	@antsibull-changelog lint
+
+lint-docs:
+	@echo antsibull-docs
+	@python tests/tools/ansible_test.py copy
+	@cd .build/ansible_collections/abstractfinance/ibgateway && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.build antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
+
+lint-licences:
+	@echo reuse
+	@reuse lint --quiet || { reuse lint --lines; exit 1; }
+
+.PHONY: run-sanity run-unit run-lab run-integration run-molecule
+run-sanity:
+	@$(ANSIBLE_TEST) sanity $(ARGS)
+
+run-unit:
+	@$(ANSIBLE_TEST) units $(ARGS)
+
+run-lab: lab
+
+run-integration: lab
+	@pytest tests/integration --junitxml="$(CURDIR)/.build/junit/integration/report.xml" $(ARGS)
+
+# Molecule passes a scenario without tests; here each one has to leave a report.
+run-molecule: lab
+	@PYTEST_ADDOPTS='--junitxml=$(CURDIR)/.build/junit/molecule/$$MOLECULE_SCENARIO_NAME.xml' \
+	  molecule test --report --no-command-borders $(or $(ARGS),--all)
+	@$(if $(ARGS),,for scenario in $(notdir $(patsubst %/,%,$(dir $(wildcard extensions/molecule/*/molecule.yml)))); do \
+	  test -s .build/junit/molecule/$$scenario.xml || { echo "Scenario $$scenario verified nothing: it has no tests/test_*.py." >&2; exit 1; }; done)
+
+.PHONY: clean
+clean: ## what make has made here, but for the lab (make lab-down)
+	@rm -rf .build .venv .collections .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache playbooks/collections tests/output
