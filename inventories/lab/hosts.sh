@@ -1,0 +1,7 @@
+#!/bin/sh
+# Copyright (c) 2026 AbstractFinance
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The lab's hosts, as `tests/lab/lab up` has made them.
+exec "$(dirname -- "$(readlink -f -- "$0")")/../../tests/lab/with-python" ibgateway_lab.inventory "$@"

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Copyright (c) 2026 AbstractFinance
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+cd /opt/ibga && exec python3 -m ibga.manager
