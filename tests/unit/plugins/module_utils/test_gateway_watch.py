@@ -1,0 +1,155 @@
+# Copyright (c) 2026 AbstractFinance
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import queue
+import time
+from typing import Any, Dict, Iterator, List, Optional
+
+import pytest
+
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import gateway_watch
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_watch import HostWorld, keep_up, stop
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.host_engine import LogStream
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import Expected, read_container
+
+STARTED = "2026-11-22T15:17:40.500000000Z"
+EXPECTED = Expected("ibgateway", "afpaper01", "DU1234567", "paper", 31)
+
+
+def stamp(second: int, text: str) -> str:
+    return f"2026-11-22T15:17:{second:02}.700000000Z {text}"
+
+
+class Source:
+    """A followed log as the SDK hands it over: chunks, then its end or an error."""
+
+    def __init__(self, *chunks: bytes, error: Optional[Exception] = None, hangs: bool = False) -> None:
+        self.chunks = chunks
+        self.error = error
+        self.hangs = hangs
+        self.closed: queue.Queue[None] = queue.Queue()
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.chunks
+        if self.hangs:
+            self.closed.get(timeout=5)
+        if self.error is not None:
+            raise self.error
+
+    def close(self) -> None:
+        self.closed.put(None)
+
+
+class FakeEngine:
+    def __init__(self, *sources: Source) -> None:
+        self.sources = list(sources)
+        self.started = STARTED
+        self.done: List[str] = []
+
+    def inspect(self, _container: str) -> Dict[str, Any]:
+        return {
+            "Id": "abc",
+            "State": {"Status": "running", "StartedAt": self.started, "Pid": 0},
+            "HostConfig": {},
+            "NetworkSettings": {},
+        }
+
+    def follow(self, _container: str, _since: int) -> LogStream:
+        return LogStream(self.sources.pop(0))
+
+    def kill(self, container: str) -> None:
+        self.done.append(f"kill {container}")
+
+    def never_restart(self, container: str) -> None:
+        self.done.append(f"never restart {container}")
+
+    def wait_stopped(self, container: str, _seconds: int) -> bool:
+        self.done.append(f"wait {container}")
+        return True
+
+    def restart_policy(self, container: str, name: str) -> None:
+        self.done.append(f"{name} {container}")
+
+
+def drain(world: HostWorld, number: int) -> List[str]:
+    found: List[str] = []
+    deadline = time.monotonic() + 5
+    while len(found) < number and time.monotonic() < deadline:
+        found += world.lines(0.05)
+    return found + list(world.lines(0.05))
+
+
+def text(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def test_lines_of_an_earlier_start_are_passed_over() -> None:
+    old = "2026-11-22T15:17:40.100000000Z • logging in ..."
+    new = stamp(40, "• logging in ...")
+    world = HostWorld(FakeEngine(Source(text(old, new), hangs=True)), "ibgateway", 4000)  # type: ignore[arg-type]
+    assert drain(world, 1) == [new]
+    world.close()
+
+
+@pytest.mark.parametrize("error", [None, OSError("broken"), ValueError("closed"), RuntimeError("unknown")])
+def test_stream_that_breaks_is_opened_again_without_repeating_lines(error: Optional[Exception]) -> None:
+    first = [stamp(41, "one"), stamp(41, "two"), stamp(42, "three")]
+    second = [*first, stamp(42, "four"), stamp(43, "five")]
+    sources = [Source(text(*first), error=error), Source(text(*second), hangs=True)]
+    world = HostWorld(FakeEngine(*sources), "ibgateway", 4000)  # type: ignore[arg-type]
+    assert drain(world, 5) == second
+    world.close()
+
+
+def test_same_line_twice_at_one_time_is_kept() -> None:
+    lines = [stamp(41, "again"), stamp(41, "again")]
+    world = HostWorld(FakeEngine(Source(text(*lines), hangs=True)), "ibgateway", 4000)  # type: ignore[arg-type]
+    assert drain(world, 2) == lines
+    world.close()
+
+
+def test_stream_that_hangs_holds_nobody_up() -> None:
+    world = HostWorld(FakeEngine(Source(hangs=True)), "ibgateway", 4000)  # type: ignore[arg-type]
+    assert world.lines(0.01) == []
+    world.close()
+
+
+def test_last_line_without_end_is_read() -> None:
+    stream = LogStream(Source(text("one") + b"two"))
+    found = []
+    while not stream.ended:
+        found += stream.lines(1)
+    assert found == ["one", "two"]
+
+
+def test_failed_gateway_is_killed_before_anything_else() -> None:
+    engine = FakeEngine()
+    container = read_container(engine.inspect("abc"))
+    assert stop(engine, container)  # type: ignore[arg-type]
+    assert engine.done == ["kill abc", "never restart abc", "wait abc"]
+
+
+def test_gateway_that_was_started_anew_is_left_alone() -> None:
+    engine = FakeEngine()
+    container = read_container(engine.inspect("abc"))
+    engine.started = "2026-11-22T16:00:00.000000000Z"
+    assert not stop(engine, container)  # type: ignore[arg-type]
+    assert engine.done == []
+
+
+def test_proven_gateway_gets_its_policy_without_a_run() -> None:
+    engine = FakeEngine()
+    container = read_container(engine.inspect("abc"))
+    keep_up(engine, container, "unless-stopped", EXPECTED, "host", None)  # type: ignore[arg-type]
+    assert engine.done == ["unless-stopped abc"]
+
+
+def test_container_without_address_is_unreachable() -> None:
+    engine = FakeEngine()
+    world = HostWorld(engine, "ibgateway", 4000)  # type: ignore[arg-type]
+    container = world.container()
+    assert world.listening(container) is None
+    assert world.probe(container, 31, 1, 0).outcome == gateway_watch.tws.UNREACHABLE

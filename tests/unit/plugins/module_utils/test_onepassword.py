@@ -1,0 +1,475 @@
+# Copyright (c) 2026 AbstractFinance
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.server
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import onepassword, secret_agent
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
+
+LAB = Path(__file__).parents[3] / "lab" / "onepassword"
+MODULE_UTILS = Path(onepassword.__file__).parent
+REFERENCE = "op://Vault/item/field"
+
+needs_sdk = pytest.mark.skipif(find_spec("onepassword") is None, reason="onepassword-sdk is not installed")
+
+
+def token(address="lab.1password.com", **more):
+    """Of the right form for the real core, and made up."""
+    content = {
+        "signInAddress": address,
+        "userAuth": {
+            "method": "SRPg-4096",
+            "alg": "PBES2g-HS256",
+            "iterations": 1000,
+            "salt": "c2FsdHNhbHRzYWx0c2FsdA",
+        },
+        "email": "made-up@abstractfinance.example",
+        "srpX": "a" * 64,
+        "muk": {
+            "alg": "A256GCM",
+            "kty": "oct",
+            "kid": "mp",
+            "k": "bWFkZS11cC1tYWRlLXVwLW1hZGUtdXAtbWFkZS11cC0",
+            "ext": True,
+            "key_ops": ["encrypt", "decrypt"],
+        },
+        "secretKey": "A3-ABCDEF-ABCDEF-ABCDE-ABCDE-ABCDE-ABCDE",
+        "throttleSecret": {"seed": "a" * 64, "uuid": "A" * 26},
+        "deviceUuid": "a" * 26,
+        **more,
+    }
+    return "ops_" + base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "address", ["lab.1password.com", "https://my.1password.eu", "https://my.1password.ca:443", "LAB.1PASSWORD.COM"]
+)
+def test_accepts_a_token_of_1password(address):
+    assert onepassword.check_token(token(address)) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "evil1password.com",
+        "lab.1password.com.example",
+        "http://lab.1password.com",
+        "https://user@lab.1password.com",
+        "https://example.com/.1password.com",
+        "https://example.com#.1password.com",
+        "https://example.com\\.1password.com@127.0.0.1",
+        "127.0.0.1",
+        "1password.com",
+    ],
+)
+def test_refuses_a_token_that_signs_in_elsewhere(address):
+    with pytest.raises(GatewayError) as error:
+        onepassword.check_token(token(address))
+    assert error.value.code == "secrets-token-foreign-host"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "secrets-token-missing"),
+        ("eyJhbGciOi", "secrets-token-malformed"),
+        ("ops_", "secrets-token-malformed"),
+        ("ops_!!!!", "secrets-token-malformed"),
+        ("ops_e30", "secrets-token-malformed"),
+        ("ops_W10", "secrets-token-malformed"),
+        (token(7), "secrets-token-malformed"),
+        (token(""), "secrets-token-malformed"),
+        (token()[:-30], "secrets-token-malformed"),
+    ],
+)
+def test_refuses_a_token_that_is_none(text, code):
+    with pytest.raises(GatewayError) as error:
+        onepassword.check_token(text)
+    assert error.value.code == code
+    assert len(text) < 5 or text not in error.value.message
+
+
+class RateLimitExceededException(Exception):  # noqa: N818  (the SDK's name)
+    pass
+
+
+class ValidationError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Exception("authentication error: rate limit exceeded"), "secrets-rate-limited"),
+        (RateLimitExceededException("x"), "secrets-rate-limited"),
+        (Exception("authentication error: you are not authenticated"), "secrets-token-rejected"),
+        (Exception("authentication error: resource not found"), "secrets-token-rejected"),
+        (
+            Exception("authentication error: you don't have the right permissions to access this resource"),
+            "secrets-token-forbidden",
+        ),
+        (Exception("authentication error: internal server error"), "secrets-service-failed"),
+        (
+            Exception("authentication error: unexpected status code in response: 503 Service Unavailable"),
+            "secrets-service-failed",
+        ),
+        (Exception("authentication error: request library compatibility issue, check that"), "secrets-unreachable"),
+        (TimeoutError(), "secrets-failed" if sys.version_info < (3, 11) else "secrets-unreachable"),
+        (Exception("invalid service account token, please make sure"), "secrets-token-malformed"),
+        (ImportError("libop_uniffi_core.so"), "secrets-sdk-unusable"),
+        (OSError("GLIBC_2.34 not found"), "secrets-sdk-unusable"),
+        (ValidationError("input_value={'secret': 'hunter2'}"), "secrets-answer-unreadable"),
+        (Exception("hunter2"), "secrets-failed"),
+    ],
+)
+def test_turns_the_sdks_errors_into_sentences(error, code):
+    sentence = onepassword.sentence(error, 0.1)
+    assert sentence.code == code
+    assert "hunter2" not in str(sentence)
+    retried = isinstance(sentence, onepassword.TransientError)
+    assert retried == (code in ("secrets-rate-limited", "secrets-unreachable"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "named"),
+    [
+        ("parsing", "secret-reference-malformed", "op://vault/item/field"),
+        ("vaultNotFound", "secrets-no-vault-access", "vault `V`"),
+        ("tooManyVaults", "secret-ambiguous", "vault `V`"),
+        ("itemNotFound", "secret-not-found", "item `i`"),
+        ("tooManyItems", "secret-ambiguous", "item `i`"),
+        ("fieldNotFound", "secret-not-found", "field `f`"),
+        ("tooManyMatchingFields", "secret-ambiguous", "field `f`"),
+        ("noMatchingSections", "secret-not-found", "section `s`"),
+        ("incompatibleTOTPQueryParameterField", "secret-reference-malformed", "field `f`"),
+        ("unableToGenerateTotpCode", "secret-unusable", "field `f`"),
+        ("unsupportedFileFormat", "secret-unusable", "field `f`"),
+        ("sSHKeyMetadataNotFound", "secret-unusable", "field `f`"),
+        ("incompatibleSshKeyQueryParameterField", "secret-unusable", "field `f`"),
+        ("unableToParsePrivateKey", "secret-unusable", "field `f`"),
+        ("unableToFormatPrivateKeyToOpenSsh", "secret-unusable", "field `f`"),
+        ("other", "secret-not-found", "field `f`"),
+        ("None", "secret-not-found", "field `f`"),
+    ],
+)
+def test_names_what_1password_does_not_find(kind, code, named):
+    error = onepassword.refusal("op://V/i/s/f", kind)
+    assert error.code == code
+    assert named in error.message
+    assert "op://V/i/s/f" in error.message
+
+
+# Runs a Session in a process of its own, as the agent does: the SDK must never be used in one that forks.
+SESSION = secret_agent.BOOTSTRAP.rpartition("from ")[0] + (
+    """
+import asyncio, json
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import onepassword
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
+
+slept = []
+async def sleep(seconds):
+    slept.append(seconds)
+
+async def run(token, address, rounds):
+    session = onepassword.Session(token, address, sleep)
+    outcomes = []
+    for wanted in rounds:
+        try:
+            answers = await session.resolve(wanted)
+            outcomes.append({text: answer if isinstance(answer, str) else answer.code for text, answer in answers.items()})
+        except GatewayError as error:
+            outcomes.append([error.code, str(error)])
+    return outcomes
+
+request = json.load(sys.stdin)
+outcomes = asyncio.run(run(request["token"], request["address"], request["rounds"]))
+print(json.dumps({"outcomes": outcomes, "slept": slept}))
+"""
+)
+
+
+def session(text, address, rounds=((REFERENCE,),), **environment):
+    finished = subprocess.run(
+        [sys.executable, "-c", SESSION, str(MODULE_UTILS)],
+        input=json.dumps({"token": text, "address": address, "rounds": rounds}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
+    assert finished.stderr == ""
+    return json.loads(finished.stdout)
+
+
+@contextlib.contextmanager
+def loopback(status, wrap=None):
+    requests = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            requests.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if wrap is not None:
+        server.socket = wrap.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"{'https' if wrap else 'http'}://127.0.0.1:{server.server_port}", requests
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@needs_sdk
+@pytest.mark.parametrize(
+    ("status", "code", "attempts"),
+    [
+        (401, "secrets-token-rejected", 1),
+        (403, "secrets-token-forbidden", 1),
+        (404, "secrets-token-rejected", 1),
+        (429, "secrets-rate-limited", 4),
+        (500, "secrets-service-failed", 1),
+        (503, "secrets-service-failed", 1),
+    ],
+)
+def test_the_real_core_meets_a_refusing_server(status, code, attempts):
+    with loopback(status) as (address, requests):
+        result = session(token(address), address, [[REFERENCE], [REFERENCE, "op://Vault/item/other"]])
+    assert [outcome[0] for outcome in result["outcomes"]] == [code, code]
+    assert "library" not in result["outcomes"][0][1]
+    assert len(requests) == attempts
+    assert result["slept"] == list(onepassword.RETRY_DELAYS[: attempts - 1])
+
+
+@needs_sdk
+def test_the_real_core_meets_nobody():
+    with loopback(200) as (address, _requests):
+        pass
+    result = session(token(address), address)
+    code, message = result["outcomes"][0]
+    assert code == "secrets-unreachable"
+    assert "refuses the connection" in message
+    assert result["slept"] == list(onepassword.RETRY_DELAYS)
+
+
+@needs_sdk
+def test_the_real_core_meets_a_name_that_does_not_exist():
+    code, message = session(token("nobody.invalid"), "nobody.invalid")["outcomes"][0]
+    assert code == "secrets-unreachable"
+    assert "cannot be resolved" in message
+
+
+@needs_sdk
+def test_the_real_core_meets_a_certificate_that_nobody_signed(tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with loopback(200, context) as (address, requests):
+        result = session(token(address), address)
+    code, message = result["outcomes"][0]
+    assert code == "secrets-certificate-untrusted"
+    assert "SSL_CERT_FILE" in message
+    assert requests == []
+    assert result["slept"] == []
+
+
+@needs_sdk
+def test_the_real_core_meets_silence():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        result = session(token(address), address)
+    code, message = result["outcomes"][0]
+    assert code == "secrets-unreachable"
+    assert "gave no answer" in message
+    assert result["slept"] == []
+
+
+def test_a_proxy_is_named_and_its_password_is_not(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@proxy.example:3128")
+    error = onepassword.why_unreachable("lab.1password.com", 0.1)
+    assert "HTTPS_PROXY" in error.message
+    assert "hunter2" not in error.message
+
+
+@pytest.fixture
+def lab(tmp_path):
+    store = {
+        "Vault": {"item": {"field": "hunter2", "empty": "", "section/field": "deep"}},
+        "Other": {"item": {"f": "x"}},
+    }
+
+    def ask(rounds, email="lab@abstractfinance.example", **more):
+        (tmp_path / "store.json").write_text(json.dumps({**store, **more}), encoding="utf-8")
+        counts = tmp_path / "counts"
+        counts.unlink(missing_ok=True)
+        result = session(
+            token(email=email),
+            "lab.1password.com",
+            rounds,
+            PYTHONPATH=str(LAB),
+            LAB_ONEPASSWORD=str(tmp_path / "store.json"),
+            LAB_ONEPASSWORD_COUNTS=str(counts),
+        )
+        calls = [json.loads(line)["call"] for line in counts.read_text(encoding="utf-8").splitlines()]
+        return result["outcomes"], calls, result["slept"]
+
+    return ask
+
+
+@needs_sdk
+def test_one_sign_in_and_one_bulk_resolve_whatever_is_asked_again(lab):
+    wanted = [REFERENCE, "op://Vault/item/section/field", "op://Vault/item/none", REFERENCE]
+    outcomes, calls, _slept = lab([wanted, wanted, wanted[::-1]])
+    assert outcomes[0] == {
+        REFERENCE: "hunter2",
+        "op://Vault/item/section/field": "deep",
+        "op://Vault/item/none": "secret-not-found",
+    }
+    assert outcomes[1] == outcomes[2] == outcomes[0]
+    assert calls == ["sign_in", "resolve_all"]
+
+
+@needs_sdk
+def test_asks_only_for_what_is_new(lab):
+    outcomes, calls, _slept = lab([[REFERENCE], [REFERENCE, "op://Vault/item/empty"]])
+    assert outcomes[1] == {REFERENCE: "hunter2", "op://Vault/item/empty": ""}
+    assert calls == ["sign_in", "resolve_all", "resolve_all"]
+
+
+@needs_sdk
+def test_a_token_without_access_to_a_vault(lab):
+    outcomes, _calls, _slept = lab(
+        [[REFERENCE, "op://Other/item/f"]], email="staging@x.example", __access__={"staging@x.example": ["Vault"]}
+    )
+    assert outcomes == [{REFERENCE: "hunter2", "op://Other/item/f": "secrets-no-vault-access"}]
+
+
+@needs_sdk
+def test_what_is_ambiguous(lab):
+    outcomes, _calls, _slept = lab([[REFERENCE]], __errors__={REFERENCE: "tooManyItems"})
+    assert outcomes == [{REFERENCE: "secret-ambiguous"}]
+
+
+@needs_sdk
+def test_tries_again_after_a_rate_limit(lab):
+    fault = {"name": "RateLimitExceeded", "message": "rate limit exceeded", "times": 2}
+    outcomes, calls, slept = lab([[REFERENCE]], __faults__={"resolve": fault})
+    assert outcomes == [{REFERENCE: "hunter2"}]
+    assert calls == ["sign_in", *["resolve_all"] * 3]
+    assert slept == [1.0, 2.0]
+
+
+@needs_sdk
+def test_does_not_try_for_ever_and_remembers(lab):
+    outcomes, calls, slept = lab(
+        [[REFERENCE], [REFERENCE]], __faults__={"sign_in": {"message": "authentication error: rate limit exceeded"}}
+    )
+    assert [outcome if isinstance(outcome, dict) else outcome[0] for outcome in outcomes] == [
+        "secrets-rate-limited",
+        {REFERENCE: "secrets-rate-limited"},
+    ]
+    assert calls == ["sign_in"] * 4
+    assert slept == [1.0, 2.0, 4.0]
+
+
+@needs_sdk
+def test_does_not_try_again_what_will_not_change(lab):
+    _outcomes, calls, slept = lab(
+        [[REFERENCE]], __faults__={"sign_in": {"message": "authentication error: you are not authenticated"}}
+    )
+    assert calls == ["sign_in"]
+    assert slept == []
+
+
+@needs_sdk
+def test_the_stand_in_asks_as_the_real_core_does():
+    """The real core tells a request of the right shape from a wrong one, even without a client."""
+    program = """
+import asyncio, json
+from onepassword.core import UniffiCore
+async def ask(name, parameters):
+    try:
+        await UniffiCore().invoke({"invocation": {"clientId": 77, "parameters": {"name": name, "parameters": parameters}}})
+    except Exception as error:
+        return str(error)
+async def run():
+    return [await ask("SecretsResolveAll", {"secret_references": ["op://a/b/c"]}), await ask("SecretsResolveAll", {"x": 1})]
+print(json.dumps(asyncio.run(run())))
+"""
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    right, wrong = json.loads(finished.stdout)
+    assert "invalid client id" in right
+    assert "did not match any variant" in wrong
+
+
+def test_the_stand_in_runs_the_sitecustomize_that_it_hides(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("print('hidden')\n", encoding="utf-8")
+    finished = subprocess.run(
+        [sys.executable, "-c", "import time"],
+        env={"PYTHONPATH": f"{LAB}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert finished.stdout == "hidden\n"
+
+
+def test_the_stand_in_does_no_harm_without_the_sdk(tmp_path):
+    finished = subprocess.run(
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(LAB)!r}); import sitecustomize; print('ok')",
+        ],
+        env={"LAB_ONEPASSWORD": str(tmp_path / "none.json")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert finished.stdout == "ok\n"
+
+
+def test_no_time_is_spent_on_the_probe_of_a_call_that_hung():
+    started = time.monotonic()
+    error = onepassword.why_unreachable("192.0.2.1", onepassword.HANG)
+    assert isinstance(error, onepassword.TransientError)
+    assert time.monotonic() - started < onepassword.PROBE_LIMIT
