@@ -1,0 +1,308 @@
+# Copyright (c) 2026 AbstractFinance
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the scenarios share: the user's commands on the lab, the truth at the IBKR stand-in, and the canary."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import testinfra
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAB = ROOT / "tests" / "lab"
+STORE = LAB / "onepassword.json"
+IBKR_PORT = 18099
+PLAY_TIMEOUT = 300
+LOGIN_TIMEOUT = 60
+HOSTS_OWN = "\\( -path /var/lib/docker -o -path /var/lib/containerd -o -path /run/docker \\)"
+ON_HOSTS = "/etc /home /opt /root /run /srv /tmp /var"
+COMPOSE = """\
+name: {project}
+services:
+  paper:
+    image: ibgateway-lab/ibga:r20260803
+    container_name: {container}
+    restart: {restart}
+    environment:
+      IB_USERNAME: ${{IB_USERNAME}}
+      IB_PASSWORD: ${{IB_PASSWORD}}
+      TOTP_KEY: ${{TOTP_KEY}}
+      IB_LOGINTYPE: Paper Trading
+      IB_REGION: Europe
+      IB_TIMEZONE: Europe/Berlin
+      TERM: dumb
+    volumes:
+      - program:/home/ibg
+      - settings:/home/ibg_settings
+volumes:
+  program: {{}}
+  settings: {{}}
+"""
+Store = dict[str, dict[str, dict[str, str]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a playbook run left: its exit status, and everything it printed."""
+
+    rc: int
+    output: str
+
+    @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        lines = re.findall(r"^(\S+)\s+: (ok=.*)$", self.output, re.MULTILINE)
+        return {host: {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", text)} for host, text in lines}
+
+    @property
+    def words(self) -> str:
+        """The output with its line breaks folded, for sentences that are wrapped."""
+        return " ".join(self.output.split())
+
+
+class Ibkr:
+    """The IBKR stand-in: what really is logged in, and its users."""
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", IBKR_PORT, timeout=10)
+        with contextlib.closing(connection):
+            connection.request(method, path, None if body is None else json.dumps(body))
+            answer = connection.getresponse()
+            text = answer.read()
+            assert answer.status < 300, f"{method} {path}: {answer.status} {text!r}"
+            return dict(json.loads(text or b"{}"))
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.ask("GET", "/state")
+
+    @property
+    def sessions(self) -> list[dict[str, str]]:
+        return list(self.state["sessions"])
+
+    def session(self, login: str) -> dict[str, str]:
+        (found,) = [item for item in self.sessions if item["login"] == login]
+        return found
+
+    def counts(self, login: str) -> dict[str, int]:
+        return dict(self.state["logins"][login])
+
+
+class Canary:
+    """Every secret of a store, in every form in which it could be printed; nothing that a user sees may hold one."""
+
+    def __init__(self) -> None:
+        self.forms: set[str] = set()
+        self.caught: list[str] = []
+
+    def learn(self, store: Store) -> None:
+        for items in store.values():
+            for item in items.values():
+                for field, value in item.items():
+                    for secret in note_secrets(value) if field == "notesPlain" else [value] * (field != "username"):
+                        self.forms |= forms(secret)
+
+    def search(self, where: str, text: str) -> None:
+        if any(form in text for form in self.forms):
+            self.caught.append(where)
+
+    def search_files(self, where: str, host: Any, since: float, folders: str, without: str = "") -> None:
+        """Grep the files changed since then for all secrets at once; these go in by standard input, not as arguments."""
+        found = host(
+            f"exec 3<&0; find {folders} {without} -type f -newermt @{int(since)} -print0 2>/dev/null"
+            " | { mapfile -d '' files; ((${#files[@]} == 0)) || grep -laF -f /dev/fd/3 -- \"${files[@]}\"; } 2>/dev/null; true",
+            "\n".join(sorted(self.forms)) + "\n",
+        )
+        self.caught += [f"{where}: {path}" for path in found.splitlines()]
+
+
+def forms(secret: str) -> set[str]:
+    return {
+        secret,
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+        shlex.quote(secret),
+        urllib.parse.quote(secret),
+        secret.replace("\\", "\\\\"),
+        secret.replace("'", "''"),
+    }
+
+
+def note_secrets(note: str) -> Iterator[str]:
+    for line in note.splitlines():
+        key, separator, value = line.partition("=")
+        value = value.strip("'\" ")
+        if separator and re.search("PASSWORD|SECRET|TOKEN|KEY", key) and value:
+            yield value
+
+
+@contextlib.contextmanager
+def process_watch(canary: Canary) -> Iterator[None]:
+    """Read the arguments of every process on this machine, those of the lab's hosts and containers included."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    arguments = path.read_bytes().decode(errors="replace").split("\0")
+                    canary.search(f"arguments of a process {arguments[:2]}", " ".join(arguments))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def run_here(command: str, text: str) -> str:
+    return subprocess.run(
+        ["bash", "-c", command], input=text, capture_output=True, text=True, timeout=120, check=True
+    ).stdout
+
+
+def run_on(name: str) -> Callable[[str, str], str]:
+    def run(command: str, text: str) -> str:
+        return subprocess.run(
+            ["ssh", "-F", str(ROOT / ".lab" / "ssh_config"), name, command],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+
+    return run
+
+
+def compose_quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return f'"{escaped}"'
+
+
+def read_store() -> Store:
+    return json.loads(STORE.read_text(encoding="utf-8"))
+
+
+def lab(*arguments: str) -> None:
+    subprocess.run([LAB / "lab", *arguments], check=True, timeout=300, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module", name="canary", autouse=True)
+def fixture_canary() -> Iterator[Canary]:
+    lab("reset")
+    canary = Canary()
+    canary.learn(read_store())
+    since = time.time()
+    yield canary
+    here = [tempfile.gettempdir(), "~/.ansible", shlex.quote(str(ROOT / ".ansible"))]
+    canary.search_files(
+        "controller", run_here, since, " ".join(here), f"-path {shlex.quote(str(ROOT / '.lab'))} -prune -o"
+    )
+    for name in ("staging", "production"):
+        canary.search_files(name, run_on(name), since, ON_HOSTS, f"{HOSTS_OWN} -prune -o -not -name .env")
+    assert canary.caught == []
+
+
+@pytest.fixture(scope="module")
+def play(canary: Canary) -> Iterator[Callable[..., Outcome]]:
+    """Run a playbook on the lab as a user does: `play("deploy-staging.yml", "-vvvv", store=…)`."""
+    with tempfile.TemporaryDirectory(prefix="stores-", dir=ROOT / ".lab") as stores:
+
+        def run(*arguments: str, store: Store | None = None) -> Outcome:
+            environment = dict(os.environ)
+            if store is not None:
+                canary.learn(store)
+                path = pathlib.Path(stores) / "store.json"
+                path.write_text(json.dumps(store), encoding="utf-8")
+                environment["LAB_ONEPASSWORD"] = str(path)
+            with process_watch(canary):
+                done = subprocess.run(
+                    [LAB / "play", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    text=True,
+                    timeout=PLAY_TIMEOUT,
+                    check=False,
+                )
+            canary.search(f"output of {' '.join(arguments)}", done.stdout)
+            print(done.stdout)
+            return Outcome(done.returncode, done.stdout)
+
+        yield run
+
+
+@pytest.fixture
+def store() -> Store:
+    """The lab's 1Password, to be changed at will and given to `play`."""
+    return read_store()
+
+
+@pytest.fixture(scope="module")
+def stored() -> Store:
+    """The same, for a module whose tests share one changed store."""
+    return read_store()
+
+
+@pytest.fixture(scope="session")
+def ibkr() -> Ibkr:
+    return Ibkr()
+
+
+def host_of(name: str) -> Any:
+    return testinfra.get_host(f"ssh://{name}", ssh_config=str(ROOT / ".lab" / "ssh_config"))
+
+
+@pytest.fixture(scope="session")
+def staging() -> Any:
+    return host_of("staging")
+
+
+@pytest.fixture(scope="session")
+def production() -> Any:
+    return host_of("production")
+
+
+@pytest.fixture(scope="session")
+def lab_command() -> Callable[..., None]:
+    return lab
+
+
+@pytest.fixture(scope="module")
+def holder(ibkr: Ibkr) -> Callable[..., None]:
+    """A gateway of afpaper01 that this collection has not made: another compose project, name and restart policy."""
+
+    def run(name: str, project: str, container: str, restart: str) -> None:
+        user = json.loads((LAB / "users.json").read_text(encoding="utf-8"))["afpaper01"]
+        host = run_on(name)
+        settings = {"IB_USERNAME": "afpaper01", "IB_PASSWORD": user["password"], "TOTP_KEY": user["totp_secret"]}
+        lines = "".join(f"{key}={compose_quoted(value)}\n" for key, value in settings.items())
+        host("mkdir -p -m 700 /srv/rogue; umask 077; cat > /srv/rogue/.env", lines)
+        host("cat > /srv/rogue/compose.yaml", COMPOSE.format(project=project, container=container, restart=restart))
+        host("cd /srv/rogue && docker compose up -d", "")
+        deadline = time.monotonic() + LOGIN_TIMEOUT
+        while not any(item["login"] == "afpaper01" for item in ibkr.sessions):
+            assert time.monotonic() < deadline, f"{container} on {name} did not log in within {LOGIN_TIMEOUT} s"
+            time.sleep(0.2)
+
+    return run
