@@ -73,7 +73,9 @@ def transcript(name: str) -> tuple[list[str], list[str]]:
 
 
 def docker(*arguments: str, stdin: str | None = None) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, input=stdin, timeout=BOUND_SECONDS)
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, input=stdin, timeout=BOUND_SECONDS, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"docker {arguments[0]}: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -89,7 +91,9 @@ class Lab:
         self.containers: list[str] = []
 
     def start(self) -> None:
-        if subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, timeout=BOUND_SECONDS).returncode:
+        if subprocess.run(
+            ["docker", "image", "inspect", BASE], capture_output=True, timeout=BOUND_SECONDS, check=False
+        ).returncode:
             pytest.fail(
                 f"the image {BASE} is missing: `make lab` makes it, or LAB_BASE_IMAGE names another Debian trixie"
             )
@@ -119,13 +123,13 @@ class Lab:
         self.clear()
         steps = [("rm", "-f", f"{self.id}-ibkr"), ("network", "rm", self.id), *(("rmi", tag) for tag in self.images)]
         for step in steps:
-            subprocess.run(["docker", *step], capture_output=True, timeout=BOUND_SECONDS)
+            subprocess.run(["docker", *step], capture_output=True, timeout=BOUND_SECONDS, check=False)
 
     def clear(self) -> None:
         for kind, names in (("rm", self.containers), ("volume", self.volumes)):
             if names:
                 command = ["docker", "rm", "-fv"] if kind == "rm" else ["docker", "volume", "rm"]
-                subprocess.run([*command, *names], capture_output=True, timeout=BOUND_SECONDS)
+                subprocess.run([*command, *names], capture_output=True, timeout=BOUND_SECONDS, check=False)
         self.containers, self.volumes = [], []
 
     def http(self, method: str, path: str, body: Any = None) -> Any:
@@ -135,7 +139,7 @@ class Lab:
             return json.load(answer)
 
     def new_volumes(self, installer: str) -> None:
-        self.volumes = [docker("volume", "create", f"{self.id}-{uuid.uuid4().hex[:6]}") for _ in range(2)]
+        self.volumes = [docker("volume", "create", f"{self.id}-{uuid.uuid4().hex[:6]}") for dummy in range(2)]
         seed = ["--mount", f"source={self.volumes[0]},target=/home/ibg", "--entrypoint", "/bin/sh", self.image]
         docker("run", "--rm", "-i", *seed, "-c", "cat > /home/ibg/ibgateway.sh", stdin=installer)
 
@@ -157,7 +161,7 @@ class Lab:
 
 
 def logs(container: str) -> tuple[list[str], list[str]]:
-    done = subprocess.run(["docker", "logs", container], capture_output=True, timeout=BOUND_SECONDS)
+    done = subprocess.run(["docker", "logs", container], capture_output=True, timeout=BOUND_SECONDS, check=False)
     own, others = (normal(stream.decode().split("\n")[:-1]) for stream in (done.stdout, done.stderr))
     return own, others
 

@@ -117,7 +117,7 @@ def start_engine() -> None:
     """Start dockerd and wait until it answers; one that is on its way down is waited for and started again."""
     STOPPED_ON_PURPOSE.unlink(missing_ok=True)
     started: subprocess.Popen[bytes] | None = None
-    for _ in until(ENGINE_START_TIMEOUT):
+    for dummy in until(ENGINE_START_TIMEOUT):
         if engine_version():
             return
         if engine_process() is None and (started is None or started.poll() is not None):
@@ -141,7 +141,7 @@ def end_engine(with_signal: signal.Signals) -> None:
     if pid is None:
         return
     os.kill(pid, with_signal)
-    for _ in until(ENGINE_STOP_TIMEOUT):
+    for dummy in until(ENGINE_STOP_TIMEOUT):
         if engine_process() is None:
             return
     raise HostError(f"dockerd did not end within {ENGINE_STOP_TIMEOUT} s of {with_signal.name}")
@@ -211,7 +211,7 @@ def ready(references: list[str]) -> None:
     if AUTHORIZED_KEYS.read_text() != key:
         AUTHORIZED_KEYS.write_text(key)
         AUTHORIZED_KEYS.chmod(0o600)
-    for _ in until(BOOT_TIMEOUT):
+    for dummy in until(BOOT_TIMEOUT):
         if BOOTED.exists():
             break
     else:
@@ -219,7 +219,7 @@ def ready(references: list[str]) -> None:
     stopped = STOPPED_ON_PURPOSE.exists()
     if not stopped:
         start_engine()
-    for _ in until(READY_TIMEOUT):
+    for dummy in until(READY_TIMEOUT):
         version = engine_version()
         if (version or stopped) and sshd_answers():
             break

@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     down.add_argument("--images", action="store_true", help="remove the lab's images as well")
     commands.add_parser("status", help="what is there; exit status 1 unless all of it works")
     commands.add_parser("reset", help="a clean start: faults mended, hosts emptied, IBKR as new")
-    for name, (text, _) in ON_A_HOST.items():
+    for name, (text, dummy) in ON_A_HOST.items():
         commands.add_parser(name, help=text).add_argument("host", metavar="HOST")
     for name, text in (("cut", "take a host off the network; its gateways go on"), ("join", "put it back")):
         command = commands.add_parser(name, help=text)

@@ -97,7 +97,7 @@ def engine_packages() -> list[str]:
 def start_by_systemd(progress: Progress) -> None:
     progress("starting the engine (systemd)")
     run(["systemctl", "start", "docker.service"], "systemctl start docker.service", timeout=START_TIMEOUT)
-    for _ in until(START_TIMEOUT):
+    for dummy in until(START_TIMEOUT):
         if version():
             RECORD.write_text(json.dumps({"systemd": True}), encoding="utf-8")
             return
@@ -119,7 +119,7 @@ def start(progress: Progress) -> None:
             )
     else:
         started = None
-    for _ in until(START_TIMEOUT):
+    for dummy in until(START_TIMEOUT):
         if version():
             break
         if started and started.poll() is not None:
@@ -193,7 +193,7 @@ def stop_process(record: dict[str, int]) -> None:
         return
     containerd = named_process(CONTAINERD_PID, "containerd")
     os.kill(pid, signal.SIGTERM)
-    for _ in until(STOP_TIMEOUT):
+    for dummy in until(STOP_TIMEOUT):
         if not alive(pid) and not (containerd and alive(containerd)):
             return
     raise LabError(f"dockerd (pid {pid}) did not end within {STOP_TIMEOUT} s of SIGTERM:\n{last_of_log()}")

@@ -280,7 +280,7 @@ def apt_mirror(texts: Sequence[str]) -> str:
     """The mirror of Debian's main archive that apt is set up with, or Debian's own."""
     for text in texts:
         for line in (line.strip() for line in text.splitlines()):
-            key, _, rest = line.partition(":")
+            key, dummy, rest = line.partition(":")
             words = rest.split() if key.lower() == "uris" else line.split()[1:] if line.startswith("deb ") else []
             for word in words:
                 if word.startswith(("http://", "https://")) and word.rstrip("/").endswith("/debian"):

@@ -305,7 +305,7 @@ class Lab:
         if found[0].status != "running":
             docker("start", settings.IBKR_CONTAINER, what="starting the IBKR stand-in")
             self.progress("IBKR stand-in started")
-        for _ in until(STAND_IN_TIMEOUT):
+        for dummy in until(STAND_IN_TIMEOUT):
             with contextlib.suppress(OSError, ValueError):
                 self.ibkr_state()
                 return
@@ -423,7 +423,7 @@ class Lab:
     def _wait_for_ssh(self, container: Container) -> None:
         if container.cut_from or container.status == "paused":
             return
-        for _ in until(READY_TIMEOUT):
+        for dummy in until(READY_TIMEOUT):
             if ssh_answers(container.port):
                 return
         raise LabError(

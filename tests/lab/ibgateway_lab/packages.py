@@ -25,7 +25,7 @@ def os_release(path: pathlib.Path = pathlib.Path("/etc/os-release")) -> dict[str
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
-    return {key: value.strip("\"'") for key, _, value in (line.partition("=") for line in lines) if value}
+    return {key: value.strip("\"'") for key, dummy, value in (line.partition("=") for line in lines) if value}
 
 
 def is_debian(release: Mapping[str, str]) -> bool:

@@ -39,7 +39,7 @@ class HostAddress:
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
     """One change of the lab at a time."""
-    for _ in until(LOCK_TIMEOUT, interval=0.2):
+    for dummy in until(LOCK_TIMEOUT, interval=0.2):
         make_directory()
         with (settings.STATE / "lock").open("w") as lock:
             try:

@@ -58,7 +58,7 @@ class Peer:
 
 def test_handshake_accounts_next_id_and_notices(api: Api) -> None:
     peer = Peer(api).connected(31)
-    frames = [peer.frame() for _ in range(6)]
+    frames = [peer.frame() for dummy in range(6)]
     assert frames[0] == ["15", "1", "DU1234567,DU7654321"]
     assert frames[1] == ["9", "1", "1"]
     assert [notice[3] for notice in frames[2:]] == ["2104", "2106", "2158", "1100"]
@@ -82,7 +82,7 @@ def test_client_id_in_use_is_said_and_closed(api: Api) -> None:
 
 def test_order_in_read_only_mode_is_refused(api: Api) -> None:
     peer = Peer(api).connected(31)
-    for _ in range(6):
+    for dummy in range(6):
         peer.frame()
     peer.send(frame(3, 77, "", ""))
     assert peer.frame()[2:4] == ["77", "321"]
@@ -107,7 +107,7 @@ def test_what_is_no_client_is_closed(api: Api, data: bytes) -> None:
 
 def test_closing_ends_the_clients_and_the_listener(api: Api) -> None:
     peer = Peer(api).connected(31)
-    for _ in range(6):
+    for dummy in range(6):
         peer.frame()
     api.notify(1100)
     api.close()

@@ -168,7 +168,7 @@ def test_failures(
 def test_third_wrong_code_fails_the_login(world: World) -> None:
     gateway = world.gateway()
     gateway.try_login()
-    answers = [gateway.ask(do="code", code="000000") for _ in range(3)]
+    answers = [gateway.ask(do="code", code="000000") for dummy in range(3)]
     assert [answer["result"] for answer in answers] == ["totp", "totp", "dialog"]
     assert answers[2]["dialog"]["text"] == "Second factor authentication failed."
     assert world.count() == {"attempts": 1, "failures": 1, "kicks": 0, "max_concurrent": 1}
@@ -176,7 +176,7 @@ def test_third_wrong_code_fails_the_login(world: World) -> None:
 
 def test_lock_out_after_five_failures_that_each_attempt_renews(world: World) -> None:
     gateway = world.gateway()
-    for _ in range(5):
+    for dummy in range(5):
         assert gateway.try_login(password="no")["dialog"]["text"] == ibkr.WRONG_PASSWORD
     world.clock.now += ibkr.LOCKOUT_SECONDS - 1
     locked = gateway.try_login()
@@ -189,7 +189,7 @@ def test_lock_out_after_five_failures_that_each_attempt_renews(world: World) -> 
 
 def test_success_forgets_failures(world: World) -> None:
     gateway = world.gateway()
-    for _ in range(4):
+    for dummy in range(4):
         gateway.try_login(password="no")
     gateway.log_in()
     assert gateway.try_login(password="no")["reason"] == "wrong-password"

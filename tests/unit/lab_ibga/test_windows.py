@@ -129,7 +129,7 @@ def test_the_images_eyes_read_what_jauto_prints() -> None:
     read = desk.parse(shown(form(), windows.notice("Login failed", UNRECOGNIZED, nothing)).listed())
     assert [window.title for window in read] == ["Login failed", "IBKR Gateway"]
     assert read[0].message == UNRECOGNIZED
-    assert read[0].message_to_first_comma == UNRECOGNIZED.split(",")[0]
+    assert read[0].message_to_first_comma == UNRECOGNIZED.split(",", maxsplit=1)[0]
     button = read[0].find("JButton", "OK")
     assert button is not None
     assert button.middle == (522, 427)

@@ -63,8 +63,8 @@ class SeenWindow:
 def parse(lines: list[str]) -> list[SeenWindow]:
     found: list[SeenWindow] = []
     for line in lines:
-        kind, _, rest = line.removeprefix("javax.swing.").partition(",")
-        name, _, rest = rest.partition(",")
+        kind, dummy, rest = line.removeprefix("javax.swing.").partition(",")
+        name, dummy, rest = rest.partition(",")
         text = rest.partition("text:")[2]
         if kind in ("JFrame", "JDialog"):
             corner = re.search(r",x:(-?\d+),y:(-?\d+),", line)

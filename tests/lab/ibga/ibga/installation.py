@@ -61,7 +61,7 @@ def _try(log: Log, directory: str) -> bool:
     log.say("• installing ...")
     if os.path.exists(installer):
         os.chmod(installer, 0o755)
-        subprocess.run(["./ibgateway.sh"], cwd=directory)
+        subprocess.run(["./ibgateway.sh"], cwd=directory, check=False)
     else:
         log.noise(f"{_INSTALL_SCRIPT}: line 63: ./ibgateway.sh: No such file or directory")
     if os.path.exists(program()):

@@ -67,7 +67,7 @@ class JAuto:
                 return [line.decode(errors="replace") for line in lines]
 
     def _act(self, line: str) -> None:
-        what, _, rest = line.partition(" ")
+        what, dummy, rest = line.partition(" ")
         if what in ("click", "dblclick"):
             x, y = rest.split()
             self._desktop.click(int(x), int(y), double=what == "dblclick")
@@ -78,11 +78,11 @@ class JAuto:
             self._desktop.key(name, int(times))
 
     def _command(self, line: str) -> None:
-        output, bar, command = line.partition("|")
-        if not bar or not output:
+        output, separator, command = line.partition("|")
+        if not separator or not output:
             say(f"file_out: discarded command {line} due to no output or output_path")
             return
-        name, _, query = command.partition("?")
+        name, dummy, query = command.partition("?")
         arguments = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
         answer = self._answer(name, arguments)
         hidden = f"{output}.{os.getpid()}"

@@ -414,7 +414,7 @@ def prepare() -> None:
     directories = [os.environ["IBG_DIR"], os.environ["IBG_SETTINGS_DIR"], os.environ["IBGA_LOG_EXPORT_DIR"]]
     if os.environ.get("IBGA_EXPORT_LOGS") == "true":
         os.makedirs(directories[2], exist_ok=True)
-    subprocess.run(["chown", "-R", f"{USER}:{USER}", *directories])
+    subprocess.run(["chown", "-R", f"{USER}:{USER}", *directories], check=False)
     user = pwd.getpwnam(USER)
     os.setgroups([])
     os.setgid(user.pw_gid)
