@@ -38,6 +38,6 @@ def test_what_disagrees_with_the_inventory_is_refused(play, store, staging, ibkr
     store[VAULT][ITEM]["notesPlain"] = note.replace(was, becomes)
     outcome = play("deploy-staging.yml", store=store)
     assert outcome.rc != 0
-    assert "inventory" in outcome.words
+    assert "[inventory-disagrees]" in outcome.output
     assert staging.check_output("docker ps -aq") == ""
     assert ibkr.counts("afpaper01")["attempts"] == 0
