@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import http.client
@@ -15,11 +16,12 @@ import pathlib
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -27,6 +29,10 @@ import testinfra
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = ROOT / "tests" / "lab"
+sys.path.insert(0, str(LAB))
+
+from ibgateway_lab import play as lab_play  # noqa: E402
+
 STORE = LAB / "onepassword.json"
 IBKR_PORT = 18099
 PLAY_TIMEOUT = 300
@@ -60,10 +66,11 @@ Store = dict[str, dict[str, dict[str, str]]]
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a playbook run left: its exit status, and everything it printed."""
+    """What a playbook run left: its exit status, everything it printed, and what it asked of 1Password."""
 
     rc: int
     output: str
+    calls: list[str]
 
     @property
     def recap(self) -> dict[str, dict[str, int]]:
@@ -110,6 +117,8 @@ class Canary:
     def __init__(self) -> None:
         self.forms: set[str] = set()
         self.caught: list[str] = []
+        self.processes = 0
+        self.since = time.time()
 
     def learn(self, store: Store) -> None:
         for items in store.values():
@@ -122,10 +131,17 @@ class Canary:
         if any(form in text for form in self.forms):
             self.caught.append(where)
 
-    def search_files(self, where: str, host: Any, since: float, folders: str, without: str = "") -> None:
+    def search_everywhere(self) -> None:
+        """The files of the controller and of the hosts outside of .env and of what is Docker's own."""
+        here = [tempfile.gettempdir(), "~/.ansible", shlex.quote(str(ROOT / ".ansible"))]
+        self.search_files("controller", run_here, " ".join(here), f"-path {shlex.quote(str(ROOT / '.lab'))} -prune -o")
+        for name in ("staging", "production"):
+            self.search_files(name, run_on(name), ON_HOSTS, f"{HOSTS_OWN} -prune -o -not -name .env")
+
+    def search_files(self, where: str, host: Any, folders: str, without: str = "") -> None:
         """Grep the files changed since then for all secrets at once; these go in by standard input, not as arguments."""
         found = host(
-            f"exec 3<&0; find {folders} {without} -type f -newermt @{int(since)} -print0 2>/dev/null"
+            f"exec 3<&0; find {folders} {without} -type f -newermt @{int(self.since)} -print0 2>/dev/null"
             " | { mapfile -d '' files; ((${#files[@]} == 0)) || grep -laF -f /dev/fd/3 -- \"${files[@]}\"; } 2>/dev/null; true",
             "\n".join(sorted(self.forms)) + "\n",
         )
@@ -141,7 +157,18 @@ def forms(secret: str) -> set[str]:
         urllib.parse.quote(secret),
         secret.replace("\\", "\\\\"),
         secret.replace("'", "''"),
+        secret.encode().hex(),
+        *encoded(secret.encode()),
     }
+
+
+def encoded(secret: bytes) -> Iterator[str]:
+    """What base64 makes of a secret wherever it stands in a text, without the characters that its neighbours decide."""
+    for offset in range(3):
+        text = base64.b64encode(b"\0" * offset + secret).decode().rstrip("=")
+        middle = text[(0, 2, 3)[offset] : -1]
+        if len(middle) >= 8:
+            yield middle
 
 
 def note_secrets(note: str) -> Iterator[str]:
@@ -154,15 +181,27 @@ def note_secrets(note: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def process_watch(canary: Canary) -> Iterator[None]:
-    """Read the arguments of every process on this machine, those of the lab's hosts and containers included."""
+    """Read the arguments of every process on this machine, those of the lab's hosts and containers included.
+
+    And the environment of those that are in no container: the controller's, and the hosts' own.
+    """
     done = threading.Event()
+    own = os.readlink("/proc/self/ns/pid")
+    spaces = {own, *(run_on(name)("readlink /proc/self/ns/pid", "").strip() for name in ("staging", "production"))}
+
+    def look(process: pathlib.Path) -> None:
+        arguments = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        canary.processes += 1
+        canary.search(f"arguments of a process {arguments[:2]}", " ".join(arguments))
+        if os.readlink(process / "ns" / "pid") in spaces:
+            environment = (process / "environ").read_bytes().decode(errors="replace")
+            canary.search(f"environment of a process {arguments[:2]}", environment)
 
     def watch() -> None:
         while not done.wait(0.05):
-            for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            for process in pathlib.Path("/proc").glob("[0-9]*"):
                 with contextlib.suppress(OSError):
-                    arguments = path.read_bytes().decode(errors="replace").split("\0")
-                    canary.search(f"arguments of a process {arguments[:2]}", " ".join(arguments))
+                    look(process)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -211,32 +250,36 @@ def fixture_canary() -> Iterator[Canary]:
     lab("reset")
     canary = Canary()
     canary.learn(read_store())
-    since = time.time()
     yield canary
-    here = [tempfile.gettempdir(), "~/.ansible", shlex.quote(str(ROOT / ".ansible"))]
-    canary.search_files(
-        "controller", run_here, since, " ".join(here), f"-path {shlex.quote(str(ROOT / '.lab'))} -prune -o"
-    )
-    for name in ("staging", "production"):
-        canary.search_files(name, run_on(name), since, ON_HOSTS, f"{HOSTS_OWN} -prune -o -not -name .env")
+    canary.search_everywhere()
     assert canary.caught == []
 
 
 @pytest.fixture(scope="module")
 def play(canary: Canary) -> Iterator[Callable[..., Outcome]]:
-    """Run a playbook on the lab as a user does: `play("deploy-staging.yml", "-vvvv", store=…)`."""
+    """Run a playbook on the lab as a user does: `play("deploy-staging.yml", "-vvvv", store=…)`.
+
+    `settings` are those variables of Ansible's that `tests/lab/play` drops.
+    """
     with tempfile.TemporaryDirectory(prefix="stores-", dir=ROOT / ".lab") as stores:
 
-        def run(*arguments: str, store: Store | None = None) -> Outcome:
-            environment = dict(os.environ)
+        def run(*arguments: str, store: Store | None = None, settings: Mapping[str, str] | None = None) -> Outcome:
+            counts = pathlib.Path(stores) / "counts"
+            counts.write_bytes(b"")
+            environment = {**os.environ, "LAB_ONEPASSWORD_COUNTS": str(counts)}
+            command = [str(LAB / "play"), *arguments]
             if store is not None:
                 canary.learn(store)
                 path = pathlib.Path(stores) / "store.json"
                 path.write_text(json.dumps(store), encoding="utf-8")
                 environment["LAB_ONEPASSWORD"] = str(path)
+            if settings is not None:
+                environment = {**lab_play.environment(environment, lab_play.made_up_token()), **settings}
+                inventory = ["-i", str(ROOT / "inventories" / "lab")]
+                command = ["ansible-playbook", *inventory, lab_play.playbook_path(arguments[0]), *arguments[1:]]
             with process_watch(canary):
                 done = subprocess.run(
-                    [LAB / "play", *arguments],
+                    command,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
@@ -247,7 +290,8 @@ def play(canary: Canary) -> Iterator[Callable[..., Outcome]]:
                 )
             canary.search(f"output of {' '.join(arguments)}", done.stdout)
             print(done.stdout)
-            return Outcome(done.returncode, done.stdout)
+            calls = [json.loads(line)["call"] for line in counts.read_text(encoding="utf-8").splitlines()]
+            return Outcome(done.returncode, done.stdout, calls)
 
         yield run
 
@@ -267,6 +311,11 @@ def stored() -> Store:
 @pytest.fixture(scope="session")
 def ibkr() -> Ibkr:
     return Ibkr()
+
+
+@pytest.fixture(scope="session", name="process_watch")
+def fixture_process_watch() -> Callable[[Canary], contextlib.AbstractContextManager[None]]:
+    return process_watch
 
 
 def host_of(name: str) -> Any:

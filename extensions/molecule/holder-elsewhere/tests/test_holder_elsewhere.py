@@ -6,13 +6,39 @@ from __future__ import annotations
 
 import pytest
 
+STAGING = "staging.abstractfinance.example"
 PRODUCTION = "production.abstractfinance.example"
 
 
+LOOK = "docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.CreatedAt}}'; ls -AR /srv /var/lib/abstractfinance"
+
+
 @pytest.fixture(scope="module")
-def taken_over(holder, play):
+def held(holder, ibkr):
     holder("production", project="trading", container="gateway-paper", restart="always")
+    return ibkr.session("afpaper01")
+
+
+@pytest.fixture(scope="module")
+def checked(held, play, staging, production, ibkr):
+    before = [host.run(LOOK).stdout for host in (staging, production)]
+    outcome = play("deploy-staging.yml", "--check")
+    assert [host.run(LOOK).stdout for host in (staging, production)] == before
+    assert ibkr.session("afpaper01") == held
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def taken_over(checked, play):
+    assert checked.rc == 0
     return play("deploy-staging.yml")
+
+
+def test_check_mode_tells_holder_and_target_and_changes_nothing(checked):
+    assert checked.rc == 0
+    assert f"would be brought to {STAGING}" in checked.words
+    assert f"afpaper01 is in use on {PRODUCTION} by the container gateway-paper" in checked.words
+    assert f"{PRODUCTION}: would fence gateway-paper" in checked.words
 
 
 def test_the_old_holder_is_fenced_before_the_new_one_starts(taken_over, ibkr):
