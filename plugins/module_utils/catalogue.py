@@ -797,6 +797,19 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "remedy": ("Read the failing host's message.",),
     },
     {
+        "code": "compose-failed",
+        "title": "Compose could not create a service",
+        "severity": "error",
+        "says": "Compose could not create a service of the stack on {host}",
+        "next": "run 'docker compose create' in the stack's folder there, which starts nothing, and read what it says",
+        "meaning": "Compose refused the stack's files, or what they name is not there. No gateway was started by it.",
+        "remedy": (
+            "See whether another container has the service's name ('docker ps -a').",
+            "See whether the images that the compose file names are on the host.",
+            "Run 'docker compose create' in the stack's folder. Its message may quote .env: do not pass it on.",
+        ),
+    },
+    {
         "code": "not-root",
         "title": "Not run as root",
         "severity": "error",

@@ -30,7 +30,7 @@ PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\", "$": "$$"}
 ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 DOLLAR = re.compile(r"\$(?:(?P<escaped>\$)|(?P<named>[A-Za-z_])|(?P<braced>\{))")
-BRACED = re.compile(r"\{[A-Za-z_][^}]*\}")
+BRACED = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*(?::?[-+?][^}\n]*)?\}")
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,9 @@ class _Parser:
             return
         suffix = self._rest_of_line(position + 1)
         if suffix.strip(WHITE_SPACE) and not suffix.strip(WHITE_SPACE).startswith("#"):
-            self._problem(f"line {self._number}: text follows the closing quote of {key}")
+            self._problem(
+                f"line {self._number}: text follows the closing quote of {key}: put '#' before it, or quote the value anew"
+            )
         text = "".join(content)
         if quote == "'":
             value: str | None = ESCAPE.sub(lambda match: "'" if match.group(1) == "'" else match.group(0), text)
@@ -214,7 +216,7 @@ class _Parser:
         self._end_line()
 
     def _unparsable(self, line: str, why: str) -> None:
-        self._problem(f"line {self._number} is neither a comment nor KEY=value: {why}")
+        self._problem(f"line {self._number} is neither a comment nor KEY=value ({why}): mend it, or put '#' before it")
         self._take(len(line))
         self._end_line()
 

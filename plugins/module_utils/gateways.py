@@ -23,7 +23,6 @@ RETURNED_LABEL = "abstractfinance.ibgateway.returned"
 COMPOSE_LABELS = "com.docker.compose."
 PROJECT_LABEL = COMPOSE_LABELS + "project"
 SERVICE_LABEL = COMPOSE_LABELS + "service"
-HASH_LABEL = COMPOSE_LABELS + "config-hash"
 SWARM_LABEL = "com.docker.swarm.service.name"
 
 IBGA = "ibga"
@@ -101,10 +100,6 @@ class Gateway(NamedTuple):
     @property
     def compose_service(self) -> str | None:
         return self.labels.get(SERVICE_LABEL)
-
-    @property
-    def config_hash(self) -> str | None:
-        return self.labels.get(HASH_LABEL)
 
     @property
     def orchestrated(self) -> bool:
@@ -330,7 +325,6 @@ def session_views(gateway: Gateway) -> list[dict[str, Any]]:
         "returns": gateway.is_session,
         "compose_project": gateway.compose_project,
         "compose_service": gateway.compose_service,
-        "config_hash": gateway.config_hash,
         "managed": gateway.managed,
         "readable": gateway.readable,
     }

@@ -42,8 +42,12 @@ PROBE_LIMIT = 5.0
 T = TypeVar("T")
 
 
+PASSING = ("secrets-rate-limited", "secrets-unreachable", "secrets-service-failed")
+"""What may be over a minute later: not remembered, so that a task with `until` gets through."""
+
+
 class TransientError(GatewayError):
-    """Worth another attempt: a rate limit or the network."""
+    """Worth another attempt at once: a rate limit or the network."""
 
 
 def check_token(token: str) -> str:
@@ -84,7 +88,11 @@ def sign_in_address(token: str) -> str:
 
 
 class Session:
-    """One sign-in with one token; each reference is asked for once, whatever the answer."""
+    """One sign-in with one token; each reference is asked for once, whatever the answer.
+
+    What passes is not remembered. But those that waited while it was tried share its failure, and do not try again one
+    after the other.
+    """
 
     def __init__(self, token: str, address: str, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         self._token = token
@@ -93,16 +101,23 @@ class Session:
         self._lock = asyncio.Lock()
         self._client: Any | None = None
         self._refused: GatewayError | None = None
+        self._failures: list[GatewayError] = []
         self._answers: dict[str, str | GatewayError] = {}
 
     async def resolve(self, wanted: Sequence[str]) -> dict[str, str | GatewayError]:
+        failures = len(self._failures)
         async with self._lock:
             unseen = [text for text in dict.fromkeys(wanted) if text not in self._answers]
             if unseen:
+                if len(self._failures) > failures:
+                    raise self._failures[-1]
                 try:
                     self._answers.update(await self._ask(unseen))
                 except GatewayError as error:
-                    self._answers.update(dict.fromkeys(unseen, error))
+                    if error.code in PASSING:
+                        self._failures.append(error)
+                    else:
+                        self._answers.update(dict.fromkeys(unseen, error))
                     raise
             return {text: self._answers[text] for text in wanted}
 
@@ -118,7 +133,7 @@ class Session:
             try:
                 self._client = await self._retried(self._sign_in)
             except GatewayError as error:
-                self._refused = error
+                self._refused = None if error.code in PASSING else error
                 raise
         return self._client
 
@@ -271,12 +286,12 @@ def refusal(text: str, kind: str) -> GatewayError:
             f"the token sees no {vault}: check the name, and use the token of a service account that can read it",
             "secrets-no-vault-access",
         ),
-        "tooManyVaults": (f"there are several vaults of the name {vault}: {one_of}", "secret-ambiguous"),
+        "tooManyVaults": (f"there is more than one {vault}: {one_of}", "secret-ambiguous"),
         "itemNotFound": (f"there is no {item} in {vault}: check the name", "secret-not-found"),
-        "tooManyItems": (f"there are several of the name {item} in {vault}: {one_of}", "secret-ambiguous"),
+        "tooManyItems": (f"there is more than one {item} in {vault}: {one_of}", "secret-ambiguous"),
         "fieldNotFound": (f"{item} in {vault} has no {field}: check the name", "secret-not-found"),
         "tooManyMatchingFields": (
-            f"{item} in {vault} has several of the name {field}: name the section too, or rename one of them",
+            f"{item} in {vault} has more than one {field}: name the section too, or rename one of them",
             "secret-ambiguous",
         ),
         "noMatchingSections": (

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -108,11 +110,26 @@ def check(wanted: Wanted, command: Command = run_command) -> Dict[str, Any]:
     facts: Dict[str, Any] = {}
     for part in found:
         facts.update(part.facts)
+    _key_hashes(facts)
     root = facts.pop("docker_root")
     disk = check_disk(wanted, root)
     facts.update(disk.facts)
     problems = [problem for part in [*found, disk] for problem in part.problems]
     return {**facts, "problems": [{"code": item.code, "message": item.message} for item in problems]}
+
+
+def _key_hashes(facts: Dict[str, Any]) -> None:
+    """Compose hashes the password with the rest, without salt: as it is, a hash would let the password be guessed.
+
+    With a key that is made here and forgotten, the two can be compared, and nothing else can be done with them.
+    """
+    key = secrets.token_bytes(32)
+
+    def keyed(text: Optional[str]) -> Optional[str]:
+        return None if text is None else hmac.new(key, text.encode(), "sha256").hexdigest()
+
+    facts["expected_config_hash"] = keyed(facts["expected_config_hash"])
+    facts["gateway"]["config_hash"] = keyed(facts["gateway"]["config_hash"])
 
 
 # The inventory's settings

@@ -32,5 +32,4 @@ def from_error(error: GatewayError, key: str = "") -> Problem:
 def report(problems: Sequence[Problem], subject: str) -> str:
     if len(problems) == 1:
         return str(problems[0])
-    listed = " ".join(f"({number}) {problem}" for number, problem in enumerate(problems, 1))
-    return f"{len(problems)} problems with {subject}: {listed}"
+    return "\n- ".join([f"{len(problems)} problems with {subject}:", *map(str, problems)])

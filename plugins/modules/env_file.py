@@ -12,16 +12,16 @@ short_description: Render a C(.env) for Compose from 1Password
 version_added: 0.1.0
 author: "AbstractFinance (@abstractfinance)"
 description:
-  - Renders a C(.env) from a template, from references to secrets in 1Password and from literal values,
-    checks it against rules, and puts it on the target atomically.
-  - Values are replaced by value, never by text, and encoded by the rules of Docker Compose,
-    so that the container gets what 1Password holds, byte for byte.
-    Comments, blank lines, order and lines that are not replaced stay as they are.
+  - Renders a C(.env) from a template, from secrets in 1Password and from literal values, checks it against rules,
+    and replaces the file on the target atomically.
+  - A value is put in as a value, not as text, and encoded as Docker Compose reads it. The container gets what 1Password
+    holds, byte for byte, whatever quotes, dollars or line breaks are in it.
+    Comments, blank lines, the order, and lines whose value stays are kept byte for byte.
   - Secrets are resolved on the controller. The target needs no SDK and never sees the token.
-    All tasks and hosts of a run share one sign-in, and no reference is asked for twice.
-    References that stand in a note are only known once the note is there. They cost one more request.
-  - All problems are reported at once, each with the key, the reference and what to do, and none with a value.
-    Nothing is written while there is one.
+  - All hosts and tasks of a run share one sign-in and one bulk request. Where the template is a note that holds
+    references itself, a second request resolves those.
+  - All problems are reported at once, each with the key, the reference and what to do, and without any value.
+    Nothing is written as long as there is one.
 extends_documentation_fragment:
   - abstractfinance.ibgateway.attributes
   - abstractfinance.ibgateway.attributes.action
@@ -29,133 +29,133 @@ attributes:
   check_mode:
     support: full
     details:
-      - Secrets are resolved, rules are checked and the file on the target is compared, and nothing is written.
-      - A directory that does not exist yet counts as one that an earlier task would have made.
+      - Secrets are resolved, rules checked and files compared as usual. Nothing is written.
+      - A missing directory is taken for one that an earlier task would have made.
   diff_mode:
     support: full
     details:
-      - Shows the keys that are added, removed or changed. The values of all but O(public_keys) are masked,
-        and comments are left out.
+      - Shows which keys are added, removed or changed. All values but those of O(public_keys) are masked.
+        Comments are left out.
   action:
     support: full
 options:
   path:
     description:
-      - The C(.env) on the target. Its directory must exist, though not in check mode.
+      - The C(.env) on the target. Its directory must exist.
       - A symbolic link is refused.
     type: path
     required: true
   template:
     description:
-      - The template itself.
-      - A reference in double braces must not meet Jinja. Tag the template with C(!unsafe),
-        or put it into a file or a note.
-      - At most one of O(template), O(template_src) and O(template_ref) can be given.
-        Without any, the file holds O(values) only.
+      - The template, inline.
+      - Tag it with C(!unsafe) if it has references in double braces, which Jinja would take for its own.
+        In a file or a note they are safe.
+      - O(template), O(template_src) and O(template_ref) exclude each other. Without any of them, the file holds
+        O(values) only.
     type: str
   template_src:
     description:
-      - A file on the controller that holds the template. Relative paths are looked for in C(templates)
-        beside the role's tasks and beside the playbook.
+      - A file on the controller that holds the template. A relative path is looked for in the directory C(templates)
+        of the role and beside the playbook.
       - The file is not passed through Jinja. It can be encrypted with Ansible Vault.
     type: str
   template_ref:
     description:
-      - The reference of a note in 1Password that holds the template, for example
+      - The reference of a note in 1Password that holds the template, such as
         V(op://AF - Trading Infra - Staging/abstractfinance.staging.env/notesPlain).
     type: str
   values:
     description:
-      - Values by key. They replace those of the template. Keys that the template lacks are appended.
-      - A value is a literal, a reference C(op://vault/item/field) or C(op://vault/item/section/field),
-        or text with references in double braces, as C(op inject) writes them.
-      - The template's own values can hold references in the same ways.
-      - Literals are no place for secrets. They stand in the playbook.
+      - Values by key. They replace those of the template. A key that the template lacks is appended.
+      - A value is a reference, V(op://vault/item/field) or V(op://vault/item/section/field), or a literal, or text with
+        references in double braces, as C(op inject) writes them.
+      - References in the template's own values are resolved in the same way.
+      - A literal stands in the playbook, so a secret does not belong there.
     type: dict
     default: {}
   rules:
     description:
-      - "What the values must be: a dictionary of rules for each key.
-        Values from the template are held to them as well."
+      - By key, what the value must be, wherever it comes from. Each key has a dictionary of the rules below.
       - An empty value is held to C(required), C(not_empty) and C(equals) only.
-      - C(required) (boolean), the key must be there.
-      - C(not_empty) (boolean), its value must not be empty.
-      - C(choices) (list of strings), it must be one of these, exactly.
-      - C(pattern) (string), a regular expression that the whole value must match.
-      - C(max_length) (integer), the most characters that count.
-      - C(base32) (boolean), it must be a TOTP key and no six-digit code.
-      - C(gateway_username), C(gateway_password) (boolean), it must have nothing that the gateway's image would drop,
-        mistype, print or execute, such as white space, a backtick, C($() or a leading C(-).
-      - C(equals) (string), what the inventory states.
-      - C(account_for) (string), the name of the key with the trading mode. The value is an account id,
-        whose prefix must be of that mode.
-      - C(hint) (string), what to add to the message.
+      - "C(required) (boolean): the key must be there."
+      - "C(not_empty) (boolean): the value must not be empty."
+      - "C(choices) (list of strings): the value must be one of these, exactly. The message names the one that was
+        probably meant, if the key is one of O(public_keys)."
+      - "C(pattern) (string): a regular expression that must match the whole value."
+      - "C(max_length) (integer): how many characters the value may have, for what ignores the rest silently, as VNC does."
+      - "C(base32) (boolean): the value must be a TOTP key, not a six-digit code."
+      - "C(gateway_username), C(gateway_password) (boolean): the value must survive the gateway's image, which drops white
+        space, mistypes what is not ASCII, executes a backtick and C($(), and prints what starts with C(-)."
+      - "C(equals) (string): the value that the inventory states."
+      - "C(account_for) (string): the name of the key that holds the trading mode. The value must be an account ID of that
+        mode: C(DU) or C(DF) in front for V(Paper Trading), C(U) or C(F) for V(Live Trading)."
+      - "C(hint) (string): text for the message when a rule of this key is broken."
     type: dict
     default: {}
   public_keys:
     description:
-      - Keys whose values are no secret. They are shown in messages and differences, and returned in RV(public).
+      - Keys whose values are no secret. They are shown in messages and in the difference, and returned in RV(public).
     type: list
     elements: str
     default: []
   token:
     description:
       - The token of a 1Password service account that can read the vaults.
-      - By default the environment variable E(OP_SERVICE_ACCOUNT_TOKEN) of the controller is used.
-        Do not set it by C(environment), which passes it to the target and prints it.
-      - Refused unless it signs in at C(1password.com), C(1password.ca) or C(1password.eu).
+      - Without it, the controller's environment variable E(OP_SERVICE_ACCOUNT_TOKEN) is used. Export it before
+        C(ansible-playbook) runs. The keyword C(environment) would pass it to the target and print it.
+      - A token that signs in elsewhere than at C(1password.com), C(1password.ca) or C(1password.eu) is refused.
     type: str
   backup:
     description:
-      - Keep the old file beside the new one, with the time in its name and for its owner only.
-      - It holds the old secrets.
+      - Whether to keep the old file, secrets and all, beside the new one. The copy has the time in its name and mode 0600.
     type: bool
     default: false
   owner:
     description:
-      - Owner of the file. By default the user that the task runs as, which with C(become) is root.
+      - Owner of the file. Without it, the user that the task runs as, which is root with C(become).
     type: str
   group:
     description:
-      - Group of the file. By default the group of the user that the task runs as.
+      - Group of the file. Without it, the group of the user that the task runs as.
     type: str
   mode:
     description:
-      - Mode of the file, as a quoted octal number or a symbolic mode.
+      - Mode of the file, as a quoted octal number or as a symbolic mode.
     type: raw
     default: "0600"
   seuser:
     description:
-      - The user part of the SELinux context. V(_default) is that of the policy.
+      - The user part of the SELinux context. V(_default) takes it from the policy.
     type: str
   serole:
     description:
-      - The role part of the SELinux context. V(_default) is that of the policy.
+      - The role part of the SELinux context. V(_default) takes it from the policy.
     type: str
   setype:
     description:
-      - The type part of the SELinux context. V(_default) is that of the policy.
+      - The type part of the SELinux context. V(_default) takes it from the policy.
     type: str
   selevel:
     description:
-      - The level part of the SELinux context. V(_default) is that of the policy.
+      - The level part of the SELinux context. V(_default) takes it from the policy.
     type: str
 requirements:
-  - C(onepassword-sdk) 0.4 on the controller, in the Python that runs C(ansible-playbook), if there are references
-  - Docker Compose 2.24 or newer to read the file
+  - onepassword-sdk 0.4 in the Python that runs C(ansible-playbook), if there are references
+  - Docker Compose 2.24 or newer, to read the file
 notes:
-  - The rendered file reaches the target by standard input, never in a temporary file or an argument.
-    Pipelining is used for this task whatever the configuration says, and C(ANSIBLE_KEEP_REMOTE_FILES) is not honoured.
-    A connection that cannot do that (a forced terminal, C(su)) is refused.
-  - The file is replaced atomically. A run that is killed leaves the old file or the new one, and no other with secrets.
-    Only if the machine stops at the very instant of the replacement can a file of mode 0600 with a name that starts
-    with C(.NAME.abstractfinance-) stay beside it. The next run that writes the file removes it.
-  - A file that would not change is left alone, its time of modification too.
-  - A process of its own keeps the secrets of the run in memory, and ends with C(ansible-playbook).
-    What 1Password refused once is refused for the rest of the run.
-  - Rate limits and network failures are tried again, at most three times and with growing pauses. Nothing else is.
-  - Service accounts of 1Password Teams and Families can make 1,000 requests an hour. A run needs two,
-    however many hosts.
+  - The rendered file reaches the target by standard input, never by a temporary file or an argument. So this task always
+    uses pipelining and ignores C(ANSIBLE_KEEP_REMOTE_FILES). A connection that cannot do that, because of a forced
+    terminal or of C(su), is refused.
+  - A run that is killed leaves the old file or the new one, and no other file with secrets.
+    Only a machine that stops at the very moment of the replacement can leave one, of mode 0600 and with a name like
+    C(..env.abstractfinance-0123456789abcdef). The next run that writes the file removes it.
+  - A file that would not change is not touched, nor is its time of modification.
+  - A process of its own keeps the secrets of a run in memory and ends with C(ansible-playbook).
+  - Rate limits and network failures are tried again, at most three times and with growing pauses.
+    When that did not help, a later attempt of the task (C(until)) asks again. What 1Password refused, such as a token or
+    an item, stays refused for the rest of the run.
+  - A run needs two of the requests that 1Password allows a service account in an hour, 1,000 at the least, however many
+    hosts and keys there are.
 seealso:
   - name: Secret references
     description: How a reference is written.
@@ -201,14 +201,14 @@ EXAMPLES = r"""
       DATABASE_URL=postgres://reports:{{ op://AF - Trading Infra - Staging/reports/password }}@db.example/reports
       LOG_LEVEL=info
 
-- name: See what would change, and where the login would differ
+- name: See what would change, without writing it
   abstractfinance.ibgateway.env_file:
     path: /srv/abstractfinance/.env
     template_ref: op://AF - Trading Infra - Staging/abstractfinance.staging.env/notesPlain
   check_mode: true
   register: env
 
-- name: Say whether a clean restart is needed
+- name: Say that the gateway needs a clean restart
   ansible.builtin.debug:
     msg: The login changes.
   when: env.keys_changed | intersect(['IBKR_USERNAME', 'IBKR_PASSWORD', 'IBKR_TOTP_KEY'])
@@ -221,7 +221,7 @@ path:
   type: str
   sample: /srv/abstractfinance/.env
 current:
-  description: Whether the file was exactly that already, its owner and mode included.
+  description: Whether the file was exactly as wanted already, its owner and mode included.
   returned: success
   type: bool
   sample: false
@@ -239,7 +239,7 @@ keys_removed:
   sample: []
 keys_changed:
   description:
-    - Keys whose value, as Compose reads it, is another one. Other quoting is no change of the value.
+    - Keys whose value has changed, as Compose reads it. Another quoting of the same value does not count.
   returned: success
   type: list
   elements: str
@@ -251,12 +251,12 @@ public:
   sample:
     TRADING_MODE: Paper Trading
 backup_file:
-  description: The old file's copy.
+  description: The copy of the old file.
   returned: changed and O(backup=true)
   type: str
   sample: /srv/abstractfinance/.env.4711.2026-01-05@09:15:00~
 problems:
-  description: All that is wrong. Nothing was written.
+  description: Everything that is wrong. Nothing was written.
   returned: failure
   type: list
   elements: dict

@@ -168,7 +168,9 @@ gateway:
       description: Its restart policy.
       type: str
     config_hash:
-      description: The hash of the configuration that Compose made it from.
+      description:
+        - The hash of the configuration that Compose made it from.
+        - Keyed anew by each call, so that no secret can be guessed from it. It compares with RV(expected_config_hash) only.
       type: str
     image:
       description: The image it was made from.
@@ -183,7 +185,9 @@ gateway:
       description: Its Compose service.
       type: str
 expected_config_hash:
-  description: The hash that Compose gives O(service) in the files as they are. Null when they are not there.
+  description:
+    - The hash that Compose gives O(service) in the files as they are. Null when they are not there.
+    - Keyed anew by each call, as RV(gateway.config_hash) is.
   type: str
   returned: always
 compose_current:

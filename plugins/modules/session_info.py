@@ -98,9 +98,6 @@ sessions:
       description: Compose service, if it has one.
       type: str
       sample: ibgateway
-    config_hash:
-      description: Compose's hash of the service's configuration, if it has one.
-      type: str
     managed:
       description: Whether this collection made the container.
       type: bool

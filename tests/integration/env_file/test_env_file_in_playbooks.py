@@ -115,15 +115,19 @@ def controller(tmp_path):
     return Controller(tmp_path)
 
 
+@pytest.mark.parametrize("keys", [5, 60])
 @pytest.mark.parametrize("hosts", [2, 20])
-def test_one_sign_in_and_one_bulk_resolve_for_all_hosts_and_tasks(controller, hosts):
-    checked = {**controller.task(), "check_mode": True}
-    controller.play([checked, controller.task(), controller.task()], hosts=hosts)
+def test_one_sign_in_and_one_bulk_resolve_for_all_hosts_keys_and_tasks(controller, hosts, keys):
+    fields = {f"field{number}": f"value {number}" for number in range(keys)}
+    controller.store[VAULT]["many"] = fields
+    task = controller.task(values={name.upper(): f"op://{VAULT}/many/{name}" for name in fields})
+    controller.play([{**task, "check_mode": True}, task, task], hosts=hosts)
     assert controller.calls() == ["sign_in", "resolve_all"]
-    contents = {path.read_text(encoding="utf-8") for path in controller.place.glob("host*.env")}
-    assert len(list(controller.place.glob("host*.env"))) == hosts
-    assert len(contents) == 1
-    assert f"IBKR_PASSWORD={CANARIES[0]}\n" in contents.pop()
+    print(f"{hosts} hosts, {keys} keys, 3 tasks: {controller.calls()}")
+    contents = [path.read_text(encoding="utf-8") for path in controller.place.glob("host*.env")]
+    assert len(contents) == hosts
+    assert len(set(contents)) == 1
+    assert f"FIELD{keys - 1}='value {keys - 1}'\n" in contents[0]
 
 
 class Watch:
@@ -186,7 +190,24 @@ def test_no_secret_anywhere_but_in_the_file(controller, environment):
     assert controller.secrets_in((controller.place / "host00.env").read_text(encoding="utf-8")) == CANARIES
 
 
-def test_ten_faults_in_one_report_and_nothing_written(controller):
+TEN_FAULTS = {
+    "TRADING_MODE": ("trading-mode-misspelt", f"line 1 of the note {NOTE}", "must be exactly `Paper Trading` or"),
+    "IBKR_ACCOUNT_ID": ("inventory-disagrees", f"line 2 of the note {NOTE}", "correct one of them"),
+    "VNC_PASSWORD": ("value-too-long", f"line 3 of the note {NOTE}", "shorten it"),
+    "TWICE": ("env-template-duplicate-key", f"note {NOTE}: line 5 sets TWICE again", "keep one of them"),
+    "": ("env-template-unparsable", f"note {NOTE}: line 6", "mend it, or put '#' before it"),
+    "EMPTY_SEGMENT": ("secret-reference-malformed", f"op://{VAULT}//field", "write op://vault/item/field"),
+    "NO_ITEM": ("secret-not-found", f"op://{VAULT}/none/field", "there is no item `none`"),
+    "NO_VAULT": ("secrets-no-vault-access", "op://Nowhere/item/field", "use the token of a service account that can"),
+    "NO_FIELD": ("secret-not-found", f"op://{VAULT}/ibkr.staging/none", "has no field `none`"),
+    "TWO_ITEMS": ("secret-ambiguous", f"op://{VAULT}/twins/field", "rename one of them"),
+    "IBKR_PASSWORD": ("password-unsafe", f"op://{VAULT}/ibkr.staging/password", "IBKR's portal can set another one"),
+    "IBKR_USERNAME": ("env-key-missing", "", "put it into the template or the values"),
+    "EMPTY": ("secret-empty", f"op://{VAULT}/ibkr.staging/empty", "store a value there"),
+}
+
+
+def test_ten_faults_and_more_in_one_report_and_nothing_written(controller):
     note = "\n".join(
         [
             "TRADING_MODE=paper",
@@ -199,35 +220,46 @@ def test_ten_faults_in_one_report_and_nothing_written(controller):
             f"NO_ITEM=op://{VAULT}/none/field",
             "NO_VAULT=op://Nowhere/item/field",
             f"NO_FIELD=op://{VAULT}/ibkr.staging/none",
+            f"TWO_ITEMS=op://{VAULT}/twins/field",
+            f"EMPTY=op://{VAULT}/ibkr.staging/empty",
             "",
         ]
     )
     controller.store[VAULT]["abstractfinance.staging.env"]["notesPlain"] = note
-    controller.store[VAULT]["ibkr.staging"]["password"] = "-" + CANARIES[0]
+    controller.store[VAULT]["ibkr.staging"].update(password="-" + CANARIES[0], empty="")
+    controller.store["__errors__"] = {f"op://{VAULT}/twins/field": "tooManyItems"}
     rules = {
         "TRADING_MODE": {"choices": ["Paper Trading", "Live Trading"]},
         "IBKR_ACCOUNT_ID": {"equals": "DU1234567"},
         "VNC_PASSWORD": {"max_length": 8},
         "IBKR_PASSWORD": {"gateway_password": True},
         "IBKR_USERNAME": {"required": True},
+        "EMPTY": {"not_empty": True},
     }
     output = controller.play([controller.task(rules=rules)], expected=2)
-    assert "11 problems" in output
-    assert set(re.findall(r'"code": "([a-z0-9-]+)", "key"', output)) == {
-        "env-key-missing",
-        "env-template-duplicate-key",
-        "env-template-unparsable",
-        "inventory-disagrees",
-        "password-unsafe",
-        "secret-not-found",
-        "secret-reference-malformed",
-        "secrets-no-vault-access",
-        "trading-mode-misspelt",
-        "value-too-long",
-    }
-    assert "`Paper Trading` or `Live Trading`" in output
+    (result,) = re.findall(r"fatal: \[host00\]: FAILED! => ({.*})", output)
+    problems = {problem["key"]: problem for problem in json.loads(result)["problems"]}
+    assert f"{len(TEN_FAULTS)} problems with" in output
+    assert problems.keys() == TEN_FAULTS.keys()
+    for key, (code, where, remedy) in TEN_FAULTS.items():
+        assert problems[key]["code"] == code
+        assert [part for part in (key, where, remedy) if part not in problems[key]["message"]] == [], problems[key]
+        assert f"{problems[key]['message']} [{code}]" in json.loads(result)["msg"]
+    print(output)
     assert controller.secrets_in(output) == []
+    assert "toolongforvnc" not in output
     assert list(controller.place.glob("*.env")) == []
+
+
+def test_a_later_attempt_gets_through_what_passes_and_not_what_stays(controller):
+    controller.store["__faults__"] = {"sign_in": {"message": "authentication error: internal server error", "times": 1}}
+    again = {"register": "env", "until": "env is success", "retries": 2, "delay": 0}
+    controller.play([{**controller.task(), **again}])
+    assert controller.calls() == ["sign_in", "sign_in", "resolve_all"]
+    controller.store["__faults__"] = {}
+    missing = controller.task(template_ref=None, values={"A": f"op://{VAULT}/none/field"})
+    assert "[secret-not-found]" in controller.play([{**missing, **again}], expected=2)
+    assert controller.calls() == ["sign_in", "resolve_all"]
 
 
 @pytest.mark.parametrize(

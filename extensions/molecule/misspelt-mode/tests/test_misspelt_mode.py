@@ -41,3 +41,12 @@ def test_what_disagrees_with_the_inventory_is_refused(play, store, staging, ibkr
     assert "[inventory-disagrees]" in outcome.output
     assert staging.check_output("docker ps -aq") == ""
     assert ibkr.counts("afpaper01")["attempts"] == 0
+
+
+def test_the_inventory_s_word_holds_whatever_the_rules_are(play, store, staging):
+    note = store[VAULT][ITEM]["notesPlain"]
+    store[VAULT][ITEM]["notesPlain"] = note.replace("IBKR_ACCOUNT_ID=DU1234567", "IBKR_ACCOUNT_ID=DU7654321")
+    outcome = play("deploy-staging.yml", "-e", '{"gateway_env_rules": {}}', store=store)
+    assert outcome.rc != 0
+    assert "[inventory-disagrees]" in outcome.output
+    assert staging.check_output("docker ps -aq") == ""

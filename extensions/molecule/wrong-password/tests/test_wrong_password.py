@@ -58,7 +58,7 @@ def test_a_holder_that_was_healthy_comes_back(play, stored, holder, ibkr, lab_co
     holder("production", project="trading", container="gateway-paper", restart="always")
     outcome = play("deploy-staging.yml", store=stored)
     assert outcome.rc != 0
-    assert "is back and proven" in outcome.words
+    assert "on production.abstractfinance.example is back and proven. [wrong-credentials]" in outcome.words
     assert ibkr.session("afpaper01")["host"] == "production"
     counts = ibkr.counts("afpaper01")
     assert (counts["failures"], counts["max_concurrent"], counts["kicks"]) == (1, 1, 0)

@@ -126,3 +126,14 @@ def test_every_code_of_the_plugins_is_in_the_catalogue() -> None:
     used = {(path.name, code) for path in PLUGINS.rglob("*.py") for code in codes_in(path)}
     assert len(used) > 50
     assert not sorted((name, code) for name, code in used if code not in known)
+
+
+def test_every_code_of_the_roles_is_in_the_catalogue() -> None:
+    known = {entry["code"] for entry in CAUSES}
+    used = {
+        code
+        for path in (PLUGINS.parent / "roles").rglob("*.yml")
+        for code in re.findall(r"\[([a-z0-9]+(?:-[a-z0-9]+)+)\]", path.read_text(encoding="utf-8"))
+    }
+    assert {"image-missing", "compose-failed", "port-taken"} <= used
+    assert not sorted(used - known)

@@ -81,6 +81,8 @@ def test_reads_a_value_as_compose_does(text, value):
         ('A="a${B"\n', 1),
         ("A=${B:-'x #y'}\n", 1),
         ("A=${1}\n", 1),
+        ("A=${B!}\n", 1),
+        ("A=1\nB=${n'z}\n", 2),
         ("LONELY", 1),
     ],
 )

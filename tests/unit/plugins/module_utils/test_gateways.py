@@ -191,7 +191,6 @@ def test_the_view_of_a_session() -> None:
         "returns": True,
         "compose_project": "abstractfinance",
         "compose_service": "ibgateway",
-        "config_hash": "aa11",
         "managed": True,
         "readable": True,
     }

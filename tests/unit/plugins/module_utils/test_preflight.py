@@ -139,10 +139,25 @@ def test_host_that_is_ready_has_no_problem(engine: FakeEngine, tmp_path: pathlib
     assert result["compose"] == "2.26.1-4"
     assert (result["image_present"], result["image_id"]) == (True, "sha256:1")
     assert result["compose_current"] is True
-    assert result["expected_config_hash"] == result["gateway"]["config_hash"] == HASH
+    assert result["expected_config_hash"] == result["gateway"]["config_hash"] is not None
     assert result["gateway"]["running"]
     assert result["gateway"]["returns"]
     assert abs(result["skew"]) < 5
+
+
+def test_the_hash_over_the_password_stays_on_the_host(engine: FakeEngine, tmp_path: pathlib.Path) -> None:
+    stack(tmp_path)
+    engine.add("ibgateway", project="abstractfinance", service="ibgateway", config_hash=HASH)
+    results = [check(wanted(tmp_path), Compose()) for dummy in range(2)]
+    assert HASH not in str(results)
+    assert results[0]["expected_config_hash"] != results[1]["expected_config_hash"]
+
+
+def test_a_container_of_other_settings_has_another_hash(engine: FakeEngine, tmp_path: pathlib.Path) -> None:
+    stack(tmp_path)
+    engine.add("ibgateway", project="abstractfinance", service="ibgateway", config_hash="aa11")
+    result = check(wanted(tmp_path), Compose())
+    assert result["expected_config_hash"] != result["gateway"]["config_hash"]
 
 
 def test_virgin_host_has_no_problem_either(engine: FakeEngine, tmp_path: pathlib.Path) -> None:

@@ -84,6 +84,59 @@ def test_killed_at_any_step_leaves_the_old_or_the_new_and_nothing_else(tmp_path,
     assert path.read_bytes() == expected
 
 
+# Writes the file and is killed on reaching the Nth line of the module's own code; says how many there are.
+KILLED_AT_LINE = """
+import os, signal, sys
+path, line, named = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import secret_file
+
+if named == "named":
+    secret_file.os.O_TMPFILE = os.O_DIRECTORY | os.O_CREAT
+own, seen = os.getpid(), 0
+
+def trace(frame, event, _argument):
+    global seen
+    if frame.f_code.co_filename != secret_file.__file__ or os.getpid() != own:
+        return None
+    if event == "line":
+        seen += 1
+        if seen == line:
+            os.kill(own, signal.SIGKILL)
+    return trace
+
+sys.settrace(trace)
+secret_file.replace(path, b"new" * 10000, lambda temporary: os.chmod(temporary, 0o600))
+sys.settrace(None)
+print(seen)
+"""
+
+
+@pytest.mark.parametrize("named", ["unnamed", "named"])
+def test_killed_at_any_line_leaves_the_old_or_the_new_and_nothing_else(tmp_path, named):
+    def killed_at(line):
+        place = tmp_path / str(line)
+        place.mkdir()
+        (place / ".env").write_bytes(b"old")
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED_AT_LINE, str(place / ".env"), str(line), named],
+            env={"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == (-signal.SIGKILL if line else 0), done.stderr
+        wait_until(lambda: os.listdir(place) == [".env"], f"nothing was left of the kill at line {line}")
+        return (place / ".env").read_bytes(), done.stdout
+
+    content, lines = killed_at(0)
+    assert content == b"new" * 10000
+    contents = [killed_at(line)[0] for line in range(1, int(lines) + 1)]
+    assert set(contents) == {b"old", b"new" * 10000}
+    assert contents == sorted(contents, key=lambda content: content != b"old")
+    print(f"killed at each of {lines.strip()} lines: {contents.count(b'old')} times the old file, else the new one")
+
+
 def test_replaces_the_content_and_keeps_no_wider_mode(tmp_path):
     path = tmp_path / ".env"
     path.write_bytes(b"old")
