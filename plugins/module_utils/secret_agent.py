@@ -89,6 +89,10 @@ class Process:
         return Process.find(self.pid) == self
 
 
+class AgentEnded(GatewayError):
+    """The agent was there and is gone, killed by something else. Another can be started in its place."""
+
+
 def run_process() -> Process:
     """The ansible-playbook that this task belongs to: tasks run in forks of it."""
     parent = multiprocessing.parent_process()
@@ -104,14 +108,21 @@ def resolve(token: str, wanted: Sequence[str], process: Process) -> Answers:
     address = onepassword.check_token(token)
     directory = _directory(process)
     request = json.dumps({"token": token, "address": address, "references": list(wanted)})
-    with _connection(directory, process) as connection:
-        reply = _converse(connection, request)
+    try:
+        reply = _ask(directory, process, request)
+    except AgentEnded:
+        reply = _ask(directory, process, request)
     if "error" in reply:
         raise GatewayError(reply["error"]["message"], reply["error"]["code"])
     answers: Answers = dict(reply["secrets"])
     for text, error in reply["refused"].items():
         answers[text] = GatewayError(error["message"], error["code"])
     return answers
+
+
+def _ask(directory: str, process: Process, request: str) -> dict[str, Any]:
+    with _connection(directory, process) as connection:
+        return _converse(connection, request)
 
 
 def _converse(connection: socket.socket, request: str) -> dict[str, Any]:
@@ -128,7 +139,7 @@ def _converse(connection: socket.socket, request: str) -> dict[str, Any]:
             f"1Password gave no answer within {ANSWER_LIMIT:.0f} s: try again", "secrets-unreachable"
         ) from None
     except OSError:
-        raise GatewayError(
+        raise AgentEnded(
             "the process that holds this run's secrets ended before it answered: run the playbook again",
             "secrets-agent-failed",
         ) from None

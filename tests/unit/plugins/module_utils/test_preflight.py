@@ -139,7 +139,8 @@ def test_host_that_is_ready_has_no_problem(engine: FakeEngine, tmp_path: pathlib
     assert result["compose"] == "2.26.1-4"
     assert (result["image_present"], result["image_id"]) == (True, "sha256:1")
     assert result["compose_current"] is True
-    assert result["expected_config_hash"] == result["gateway"]["config_hash"] is not None
+    assert result["expected_config_hash"] is not None
+    assert result["expected_config_hash"] == result["gateway"]["config_hash"]
     assert result["gateway"]["running"]
     assert result["gateway"]["returns"]
     assert abs(result["skew"]) < 5
