@@ -15,10 +15,7 @@ import pathlib
 import shutil
 import sys
 import tarfile
-import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 
 from ibgateway_lab import packages, settings
@@ -27,9 +24,6 @@ from ibgateway_lab.process import LabError, Progress, docker, run
 BUILD_TIMEOUT = 900
 PULL_TIMEOUT = 120
 BOOTSTRAP_TIMEOUT = 600
-REGISTRY = "https://registry-1.docker.io/v2/"
-REGISTRY_TIMEOUT = 3
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 PROXY_ARGUMENTS = ("http_proxy", "https_proxy", "no_proxy")
 IGNORED = ("__pycache__", ".pyc")
 
@@ -158,59 +152,28 @@ def build_context(image: Image, extra: dict[str, pathlib.Path]) -> bytes:
     return buffer.getvalue()
 
 
-def registry_answers() -> bool:
-    try:
-        urllib.request.urlopen(REGISTRY, timeout=REGISTRY_TIMEOUT).close()
-    except urllib.error.HTTPError as error:
-        return error.code == 401
-    except (OSError, ValueError):
-        return False
-    return True
-
-
 class Debian:
-    """The image that all others stand on: pulled, or made from Debian packages.
-
-    `prepare` needs no engine, so that packages are unpacked while the engine is being installed.
-    """
+    """The image that all others stand on: pulled where a registry answers, else made from Debian packages."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._tar: pathlib.Path | None = None
-        self._error: LabError | None = None
-        self._thread: threading.Thread | None = None
-
-    def prepare(self) -> None:
-        self._thread = threading.Thread(target=self._make_tar, daemon=True)
-        self._thread.start()
 
     def ensure(self) -> None:
-        if self._thread is None and present(settings.DEBIAN_IMAGE):
+        if present(settings.DEBIAN_IMAGE) or self._pull():
             return
+        tar = self._make_tar()
         try:
-            self._provide()
+            docker(
+                "import",
+                "--change",
+                'CMD ["bash"]',
+                str(tar),
+                settings.DEBIAN_IMAGE,
+                what="docker import",
+                timeout=300,
+            )
         finally:
-            if self._tar:
-                self._tar.unlink(missing_ok=True)
-
-    def _provide(self) -> None:
-        if self._thread is None and registry_answers() and self._pull():
-            return
-        if self._thread is None:
-            self._make_tar()
-        else:
-            self._thread.join(BOOTSTRAP_TIMEOUT)
-        if self._error or self._tar is None:
-            raise self._error or LabError(f"mmdebstrap did not end within {BOOTSTRAP_TIMEOUT} s")
-        docker(
-            "import",
-            "--change",
-            'CMD ["bash"]',
-            str(self._tar),
-            settings.DEBIAN_IMAGE,
-            what="docker import",
-            timeout=300,
-        )
+            tar.unlink(missing_ok=True)
 
     def _pull(self) -> bool:
         reference = settings.DEBIAN_REFERENCE
@@ -227,18 +190,18 @@ class Debian:
         self._progress(f"{reference} pulled")
         return True
 
-    def _make_tar(self) -> None:
+    def _make_tar(self) -> pathlib.Path:
         start = time.monotonic()
         try:
-            self._tar = make_debian_tar(self._progress)
+            tar = make_debian_tar(self._progress)
         except LabError as error:
-            self._error = LabError(
-                f"There is no base image: {REGISTRY} does not serve {settings.DEBIAN_REFERENCE}, and building one"
+            raise LabError(
+                f"There is no base image: no registry serves {settings.DEBIAN_REFERENCE}, and building one"
                 f" from Debian packages failed: {error}",
                 error.status,
-            )
-            return
+            ) from None
         self._progress(f"Debian {settings.DEBIAN_RELEASE} made from packages in {time.monotonic() - start:.0f} s")
+        return tar
 
 
 def present(tag: str) -> bool:
@@ -260,9 +223,9 @@ def make_debian_tar(progress: Progress) -> pathlib.Path:
             "--include=ca-certificates",
             settings.DEBIAN_RELEASE,
             str(tar),
-            mirror,
+            *([mirror] if mirror else []),
         ],
-        f"mmdebstrap {settings.DEBIAN_RELEASE} from {mirror}",
+        f"mmdebstrap {settings.DEBIAN_RELEASE} from {mirror or 'its own mirror'}",
         timeout=BOOTSTRAP_TIMEOUT,
     )
     return tar
@@ -276,8 +239,8 @@ def apt_source_texts() -> list[str]:
     ]
 
 
-def apt_mirror(texts: Sequence[str]) -> str:
-    """The mirror of Debian's main archive that apt is set up with, or Debian's own."""
+def apt_mirror(texts: Sequence[str]) -> str | None:
+    """The mirror of Debian's main archive that apt is set up with, if it is with one."""
     for text in texts:
         for line in (line.strip() for line in text.splitlines()):
             key, dummy, rest = line.partition(":")
@@ -285,4 +248,4 @@ def apt_mirror(texts: Sequence[str]) -> str:
             for word in words:
                 if word.startswith(("http://", "https://")) and word.rstrip("/").endswith("/debian"):
                     return word.rstrip("/")
-    return DEFAULT_MIRROR
+    return None

@@ -79,9 +79,6 @@ class Lab:
         with state.locked():
             self._need_programs()
             debian = images.Debian(self.progress)
-            if not engine.version() and "docker.io" in engine.engine_packages() and packages.can_install():
-                if not images.registry_answers():
-                    debian.prepare()
             engine.ensure(self.progress)
             existing = self.containers()
             number = hosts or max([len(settings.ENVIRONMENTS), *(settings.host_index(name) + 1 for name in existing)])

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import pathlib
-import runpy
 import shutil
 import sys
 from collections.abc import Mapping
 
 from ibgateway_lab import inventory, settings, state
-from ibgateway_lab.process import LabError
+from ibgateway_lab.process import LabError, run
 
 ONEPASSWORD = settings.SOURCES / "onepassword"
 STORE = settings.SOURCES / "onepassword.json"
@@ -24,8 +23,9 @@ USAGE = "usage: play PLAYBOOK [ANSIBLE-PLAYBOOK ARGUMENT...]"
 
 
 def made_up_token() -> str:
-    token: str = runpy.run_path(str(ONEPASSWORD / "lab_onepassword.py"))["make_token"]()
-    return token
+    path = ONEPASSWORD / "lab_onepassword.py"
+    done = run([sys.executable, str(path)], "the made-up token")
+    return done.stdout.strip()
 
 
 def environment(outer: Mapping[str, str], token: str) -> dict[str, str]:

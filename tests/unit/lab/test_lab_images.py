@@ -81,12 +81,12 @@ def test_all_images_have_their_sources():
 @pytest.mark.parametrize(
     ("texts", "mirror"),
     [
-        ([], images.DEFAULT_MIRROR),
+        ([], None),
         (["deb http://mirror.example/debian bookworm main\n"], "http://mirror.example/debian"),
         (["deb [arch=amd64] https://mirror.example/debian/ trixie main\n"], "https://mirror.example/debian"),
         (["Types: deb\nURIs: http://one.example/debian\nSuites: bookworm\n"], "http://one.example/debian"),
-        (["# deb http://no.example/debian x main\ndeb http://security.example/debian-security x main\n"], images.DEFAULT_MIRROR),
-        (["deb http://archive.ubuntu.example/ubuntu noble main\n"], images.DEFAULT_MIRROR),
+        (["# deb http://no.example/debian x main\ndeb http://security.example/debian-security x main\n"], None),
+        (["deb http://archive.ubuntu.example/ubuntu noble main\n"], None),
     ],
 )  # fmt: skip
 def test_the_mirror_is_the_one_apt_uses(texts: list[str], mirror: str):
