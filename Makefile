@@ -46,14 +46,18 @@ deploy: ## the main job, on the lab: ARGS="--check --diff" and the like go to an
 	@tests/lab/play deploy-staging.yml $(ARGS)
 	@tests/tools/deploy-words after
 
-.PHONY: test test-full lint sanity unit integration molecule
-test: install ## everything below, and how long each part takes
-	@$(STAGES) lint sanity unit lab integration molecule
+.PHONY: drill
+drill: lab ## the guide's incident, put into the lab for you to find and to mend
+	@tests/lab/with-python ibgateway_lab.drill
+
+.PHONY: test test-full lint sanity unit integration archive molecule
+test: install ## everything below, what needs the lab beside what does not, and how long each part takes
+	@$(STAGES) lint sanity unit --after lab integration --beside lab archive molecule
 
 test-full: export TEST_COUNT := full
 test-full: test ## the same with full counts
 
-lint: install ## ansible-lint, yamllint, ruff, mypy, shellcheck, antsibull, reuse
+lint: install ## ansible-lint, yamllint, ruff, mypy, shellcheck, antsibull, galaxy-importer, role READMEs, reuse
 	@$(STAGES) lint
 
 sanity: install ## ansible-test sanity, without ignore files
@@ -62,19 +66,55 @@ sanity: install ## ansible-test sanity, without ignore files
 unit: install ## ansible-test units
 	@$(STAGES) unit
 
-integration: install ## tests that need the engine or the lab
+integration: lab ## tests that need the engine and the lab's images, and leave the lab's hosts alone
 	@$(STAGES) integration
+
+archive: install ## the collection's archive, installed in a clean container, deploys to the lab
+	@$(STAGES) archive
 
 molecule: install ## the Molecule scenarios, on the lab
 	@$(STAGES) molecule
+
+.PHONY: bench-blackout
+bench-blackout: lab ## how long a login is down in a takeover, beside the same by hand (ARGS="--rounds 5")
+	@python tests/bench/blackout.py $(ARGS)
 
 .PHONY: format
 format: install ## what ruff can put right by itself
 	@ruff check --fix-only --quiet .
 	@ruff format --quiet .
 
-.PHONY: run-lint lint-ansible lint-yaml lint-python lint-types lint-shell lint-changelog lint-docs lint-licences
-run-lint: lint-ansible lint-yaml lint-python lint-types lint-shell lint-changelog lint-docs lint-licences
+LINTS := lint-ansible lint-yaml lint-python lint-types lint-shell lint-changelog lint-docs lint-runbook lint-roles lint-archive lint-licences
+.PHONY: readmes runbook build docs picture matrix coverage config-check release
+readmes: install ## the roles' README.md, from their meta/argument_specs.yml
+	@python tests/tools/roles.py write
+
+runbook: install ## docs/runbook.md, out of the catalogue of causes
+	@python tests/tools/runbook.py
+
+build: install ## the collection's archive, in .build/dist
+	@python tests/tools/package.py build
+
+docs: install ## the documentation as a site, in .build/docs/html; fails at warnings and dead links
+	@python tests/tools/site_pages.py
+
+picture: lab ## docs/images/deploy.svg, from two deploys on the lab
+	@python tests/tools/picture.py
+
+matrix: install ## sanity's imports and the units with each supported ansible-core and each Python that is installed
+	@python tests/tools/matrix.py $(ARGS)
+
+coverage: lab ## how much of the plugins all tests run together, by branch, on hosts too; takes as long as they
+	@python tests/tools/coverage_report.py $(ARGS)
+
+config-check: install ## what is still to be set in inventories/staging and inventories/production
+	@python tests/tools/config_check.py $(ARGS)
+
+release: install ## VERSION=1.2.0: version, changelog, checks, commit, tag and archive; pushes nothing
+	@python tests/tools/release.py $(VERSION)
+
+.PHONY: run-lint $(LINTS)
+run-lint: $(LINTS)
 
 lint-ansible:
 	@echo ansible-lint
@@ -106,11 +146,23 @@ lint-docs:
 	@python tests/tools/ansible_test.py copy
 	@cd .build/ansible_collections/abstractfinance/ibgateway && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.build antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
 
+lint-runbook:
+	@echo runbook
+	@python tests/tools/runbook.py --check
+
+lint-roles:
+	@echo role READMEs and defaults
+	@python tests/tools/roles.py check
+
+lint-archive:
+	@echo galaxy-importer
+	@python tests/tools/package.py check
+
 lint-licences:
 	@echo reuse
 	@reuse lint --quiet || { reuse lint --lines; exit 1; }
 
-.PHONY: run-sanity run-unit run-lab run-integration run-molecule
+.PHONY: run-sanity run-unit run-lab run-integration run-archive run-molecule
 run-sanity:
 	@$(ANSIBLE_TEST) sanity $(ARGS)
 
@@ -119,8 +171,12 @@ run-unit:
 
 run-lab: lab
 
-run-integration: lab
-	@pytest tests/integration --junitxml="$(CURDIR)/.build/junit/integration/report.xml" $(ARGS)
+# Beside the scenarios of Molecule: what it runs is on this machine's engine and has nothing to do with the lab's hosts.
+run-integration:
+	@pytest tests/integration --ignore=tests/integration/install --junitxml="$(CURDIR)/.build/junit/integration/report.xml" $(ARGS)
+
+run-archive: lab
+	@pytest tests/integration/install --junitxml="$(CURDIR)/.build/junit/archive/report.xml" $(ARGS)
 
 # Molecule passes a scenario without tests; here each one has to leave a report.
 run-molecule: lab

@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,9 +36,11 @@ from ibgateway_lab import play as lab_play  # noqa: E402
 
 STORE = LAB / "onepassword.json"
 IBKR_PORT = 18099
-PLAY_TIMEOUT = 300
-LOGIN_TIMEOUT = 60
-HOSTS_OWN = "\\( -path /var/lib/docker -o -path /var/lib/containerd -o -path /run/docker \\)"
+PLAY_TIMEOUT = 900
+LOGIN_TIMEOUT = 180
+HOSTS_OWN = (
+    "\\( -path /var/lib/docker -o -path /var/lib/containerd -o -path /run/docker -o -path '/tmp/runc-process*' \\)"
+)
 ON_HOSTS = "/etc /home /opt /root /run /srv /tmp /var"
 COMPOSE = """\
 name: {project}
@@ -81,6 +84,66 @@ class Outcome:
     def words(self) -> str:
         """The output with its line breaks folded, for sentences that are wrapped."""
         return " ".join(self.output.split())
+
+
+class Running:
+    """A playbook run at work, to be followed task by task, stopped, continued and killed."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], output: pathlib.Path) -> None:
+        self._output = output
+        self._counts = pathlib.Path(environment["LAB_ONEPASSWORD_COUNTS"])
+        with output.open("wb") as stream:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text(encoding="utf-8")
+
+    @property
+    def tasks(self) -> list[str]:
+        """The names of the tasks that have begun, in their order."""
+        return re.findall(r"^TASK \[(?:\S+ : )?(.*)\] \*+$", self.output, re.MULTILINE)
+
+    def reach(self, task: str) -> None:
+        """Wait until the task of that name begins."""
+        self.follow(lambda: task in self.tasks, f"the task {task!r}")
+
+    def reach_task_or_end(self, number: int) -> bool:
+        """Wait until the task of that number begins, the first one being 1, or the run has ended; whether it began."""
+        self.follow(lambda: len(self.tasks) >= number or "PLAY RECAP" in self.output, f"task {number}")
+        return len(self.tasks) >= number
+
+    def follow(self, seen: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PLAY_TIMEOUT
+        while True:
+            ended = self._process.poll() is not None
+            if seen():
+                return
+            assert not ended, f"the run ended before {what}:\n{self.output}"
+            assert time.monotonic() < deadline, f"not at {what} within {PLAY_TIMEOUT} s:\n{self.output}"
+            time.sleep(0.02)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the run's processes, its workers and SSH clients included."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        self._process.wait(timeout=30)
+
+    def end(self) -> Outcome:
+        self._process.wait(timeout=PLAY_TIMEOUT)
+        print(self.output)
+        calls = [json.loads(line)["call"] for line in self._counts.read_text(encoding="utf-8").splitlines()]
+        return Outcome(self._process.returncode, self.output, calls)
 
 
 class Ibkr:
@@ -180,9 +243,10 @@ def note_secrets(note: str) -> Iterator[str]:
 
 
 def host_processes() -> list[str]:
-    """The first process of each host, asked of this machine's engine: a host that is paused gives no answer itself."""
+    """The first process of each host that is up, asked of this machine's engine: a paused host gives no answer itself."""
     command = ["docker", "inspect", "--format", "{{.State.Pid}}", "ibgateway-lab-staging", "ibgateway-lab-production"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.split()
+    found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.split()
+    return [process for process in found if process != "0"]
 
 
 @contextlib.contextmanager
@@ -193,10 +257,15 @@ def process_watch(canary: Canary) -> Iterator[None]:
     """
     done = threading.Event()
     spaces = {os.readlink(f"/proc/{process}/ns/pid") for process in ("self", *host_processes())}
+    known: set[tuple[str, bytes]] = set()
 
     def look(process: pathlib.Path) -> None:
-        arguments = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        line = (process / "cmdline").read_bytes()
         canary.processes += 1
+        if (process.name, line) in known:
+            return
+        known.add((process.name, line))
+        arguments = line.decode(errors="replace").split("\0")
         canary.search(f"arguments of a process {arguments[:2]}", " ".join(arguments))
         if os.readlink(process / "ns" / "pid") in spaces:
             environment = (process / "environ").read_bytes().decode(errors="replace")
@@ -261,44 +330,50 @@ def fixture_canary() -> Iterator[Canary]:
 
 
 @pytest.fixture(scope="module")
-def play(canary: Canary) -> Iterator[Callable[..., Outcome]]:
-    """Run a playbook on the lab as a user does: `play("deploy-staging.yml", "-vvvv", store=…)`.
+def begin(canary: Canary) -> Iterator[Callable[..., Running]]:
+    """Begin a playbook run on the lab as a user does, and go on beside it: `begin("deploy-staging.yml", store=…)`.
 
     `settings` are those variables of Ansible's that `tests/lab/play` drops.
     """
-    with tempfile.TemporaryDirectory(prefix="stores-", dir=ROOT / ".lab") as stores:
+    begun: list[Running] = []
+    with tempfile.TemporaryDirectory(prefix="runs-", dir=ROOT / ".lab") as folder:
 
-        def run(*arguments: str, store: Store | None = None, settings: Mapping[str, str] | None = None) -> Outcome:
-            counts = pathlib.Path(stores) / "counts"
-            counts.write_bytes(b"")
-            environment = {**os.environ, "LAB_ONEPASSWORD_COUNTS": str(counts)}
+        def run(*arguments: str, store: Store | None = None, settings: Mapping[str, str] | None = None) -> Running:
+            place = pathlib.Path(folder) / str(len(begun))
+            place.mkdir()
+            (place / "counts").write_bytes(b"")
+            environment = {**os.environ, "LAB_ONEPASSWORD_COUNTS": str(place / "counts")}
             command = [str(LAB / "play"), *arguments]
             if store is not None:
                 canary.learn(store)
-                path = pathlib.Path(stores) / "store.json"
-                path.write_text(json.dumps(store), encoding="utf-8")
-                environment["LAB_ONEPASSWORD"] = str(path)
+                (place / "store.json").write_text(json.dumps(store), encoding="utf-8")
+                environment["LAB_ONEPASSWORD"] = str(place / "store.json")
             if settings is not None:
                 environment = {**lab_play.environment(environment, lab_play.made_up_token()), **settings}
                 inventory = ["-i", str(ROOT / "inventories" / "lab")]
                 command = ["ansible-playbook", *inventory, lab_play.playbook_path(arguments[0]), *arguments[1:]]
-            with process_watch(canary):
-                done = subprocess.run(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    text=True,
-                    timeout=PLAY_TIMEOUT,
-                    check=False,
-                )
-            canary.search(f"output of {' '.join(arguments)}", done.stdout)
-            print(done.stdout)
-            calls = [json.loads(line)["call"] for line in counts.read_text(encoding="utf-8").splitlines()]
-            return Outcome(done.returncode, done.stdout, calls)
+            begun.append(Running(command, environment, place / "output"))
+            return begun[-1]
 
-        yield run
+        try:
+            yield run
+        finally:
+            for running in begun:
+                running.kill()
+                canary.search("output of a run", running.output)
+
+
+@pytest.fixture(scope="module")
+def play(begin: Callable[..., Running], canary: Canary) -> Callable[..., Outcome]:
+    """Run a playbook on the lab to its end, as a user does: `play("deploy-staging.yml", "-vvvv", store=…)`."""
+
+    def run(*arguments: str, **options: Any) -> Outcome:
+        with process_watch(canary):
+            outcome: Outcome = begin(*arguments, **options).end()
+        canary.search(f"output of {' '.join(arguments)}", outcome.output)
+        return outcome
+
+    return run
 
 
 @pytest.fixture
@@ -311,6 +386,21 @@ def store() -> Store:
 def stored() -> Store:
     """The same, for a module whose tests share one changed store."""
     return read_store()
+
+
+@pytest.fixture
+def one_login(store: Store) -> Store:
+    """The lab's 1Password with staging's login in production's items as well."""
+    staging, production = (store[f"AF - Trading Infra - {name}"] for name in ("Staging", "Production"))
+    for item, values in staging.items():
+        production[item.replace("staging", "production")] = dict(values)
+    return store
+
+
+@pytest.fixture(scope="session")
+def on_paper() -> list[str]:
+    """Arguments with which production is deployed on paper."""
+    return ["-e", json.dumps({"gateway_trading_mode": "Paper Trading", "gateway_account": "DU1234567"})]
 
 
 @pytest.fixture(scope="session")
@@ -337,9 +427,32 @@ def production() -> Any:
     return host_of("production")
 
 
+@pytest.fixture
+def settled(staging: Any, production: Any, ibkr: Ibkr) -> Callable[..., None]:
+    """Check that afpaper01 is held on one host, was never used twice, and that nothing of a run is left anywhere."""
+
+    def check(host: str, kicks: int = 0, concurrent: int = 1) -> None:
+        assert ibkr.session("afpaper01")["host"] == host
+        counts = ibkr.counts("afpaper01")
+        assert (counts["max_concurrent"], counts["kicks"]) == (concurrent, kicks)
+        for each in (staging, production):
+            leases = each.check_output("cat /var/lib/abstractfinance/leases/afpaper01.json")
+            assert json.loads(leases)["state"] == "released"
+            assert each.check_output("ls /var/lib/abstractfinance/parked") == ""
+            assert "parked" not in each.check_output("docker ps -a --format '{{.Names}}'")
+
+    return check
+
+
 @pytest.fixture(scope="session")
 def lab_command() -> Callable[..., None]:
     return lab
+
+
+@pytest.fixture(scope="session")
+def shell() -> Callable[[str], Callable[[str, str], str]]:
+    """What an operator types on a host, with what goes into it: `shell("staging")("cat > /root/file", text)`."""
+    return run_on
 
 
 @pytest.fixture(scope="module")

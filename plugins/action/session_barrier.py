@@ -28,11 +28,12 @@ class ActionModule(ActionBase):
                 "result": {"type": "str", "required": True},
                 "fleet": {"type": "list", "elements": "str", "required": True},
                 "state": {"type": "str", "required": True},
+                "assumed": {"type": "list", "elements": "str", "default": []},
             },
         )
         task_vars = task_vars or {}
         answers = answers_of(task_vars["hostvars"], args["fleet"], args["result"])
-        silent = silent_hosts(args["fleet"], answers)
+        silent = silent_hosts(args["fleet"], answers, args["assumed"])
         if silent:
             speaks = self._task.run_once or task_vars["inventory_hostname"] == task_vars.get("session_target")
             error = barrier_error(args["step"], silent, args["state"], details=speaks)

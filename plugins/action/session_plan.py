@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.recheck import check_unchanged, sessions_of
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.run import (
     answers_of,
     barrier_error,
@@ -33,13 +34,21 @@ class ActionModule(ActionBase):
                 "fleet": {"type": "list", "elements": "str", "required": True},
                 "result": {"type": "str", "required": True},
                 "protected": {"type": "list", "elements": "str", "default": []},
+                "planned": {"type": "list", "elements": "dict"},
+                "assumed": {"type": "list", "elements": "str", "default": []},
+                "named": {"type": "dict", "default": {}},
+                "environment": {"type": "str", "default": ""},
+                "move_from": {"type": "str", "default": ""},
             },
         )
         seen = answers_of((task_vars or {})["hostvars"], args["fleet"], args["result"])
         try:
-            silent = silent_hosts(args["fleet"], seen)
+            silent = silent_hosts(args["fleet"], seen, args["assumed"])
             if silent:
                 raise barrier_error("looking for sessions", silent, "Nothing was started and nothing was stopped.")
+            sessions = sessions_of(args["login"], args["fleet"], seen)
+            if args["planned"] is not None:
+                check_unchanged(args["login"], args["planned"], sessions)
             plan = plan_takeover(
                 args["login"],
                 args["trading_mode"],
@@ -48,9 +57,21 @@ class ActionModule(ActionBase):
                 args["fleet"],
                 seen,
                 args["protected"],
+                args["assumed"],
+                args["named"],
+                args["environment"],
+                args["move_from"],
             )
         except GatewayError as error:
             result.update(failed=True, msg=str(error), code=error.code)
             return result
-        result.update(changed=False, holders=plan.holders, parked=plan.parked, reasons=plan.reasons)
+        result.update(
+            changed=False,
+            holders=plan.holders,
+            parked=plan.parked,
+            reasons=plan.reasons,
+            leftovers=plan.leftovers,
+            unsettled=plan.unsettled,
+            sessions=sessions,
+        )
         return result

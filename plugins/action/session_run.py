@@ -24,6 +24,7 @@ class ActionModule(ActionBase):
                 "environment": {"type": "str", "required": True},
                 "fleet": {"type": "list", "elements": "str"},
                 "whole_fleet": {"type": "bool", "default": True},
+                "assumed": {"type": "list", "elements": "str", "default": []},
             },
         )
         task_vars = task_vars or {}
@@ -34,6 +35,7 @@ class ActionModule(ActionBase):
                 task_vars.get("groups", {}),
                 task_vars.get("ansible_play_hosts_all", []) if args["whole_fleet"] else None,
                 task_vars.get("ansible_limit"),
+                args["assumed"],
             )
         except GatewayError as error:
             result.update(failed=True, msg=str(error), code=error.code)

@@ -10,8 +10,11 @@ Only the engine's own socket is used: a session on this host is what this host's
 from __future__ import annotations
 
 import errno
+import io
 import os
 import socket
+import tarfile
+from functools import partial
 from typing import Any, Callable, Mapping, Sequence, TypeVar
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
@@ -27,6 +30,10 @@ except ImportError:
 
 SOCKET = "/var/run/docker.sock"
 TIMEOUT = 60
+FILE_BYTES = 65536
+_LINKS = 5
+# Of a file's mode as the engine tells it: the bits of Go's io/fs that are set for anything but a regular file.
+_NO_FILE = 0x8F280000
 
 Result = TypeVar("Result")
 
@@ -57,20 +64,84 @@ class Engine:
 
     def inspect(self, container: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = self._call(
-            f"inspect the container {container}", lambda: _or_none(lambda: self._client.inspect_container(container))
+            f"inspect the container {container}", lambda: or_none(lambda: self._client.inspect_container(container))
+        )
+        return found
+
+    def read_file(self, container: str, path: str) -> str | None:
+        """The text of a small file in a container, running or not, as its mounts show it; None where there is none."""
+        for _link in range(_LINKS):
+            found = self._call(f"read a file in the container {container}", partial(self._archive, container, path))
+            if found is None:
+                return None
+            data, link = found
+            if data is not None:
+                return str(data.decode("utf-8", errors="replace"))
+            path = link
+        return None
+
+    def _archive(self, container: str, path: str) -> tuple[bytes | None, str] | None:
+        """The content of a regular file, or where a link leads; None for all else."""
+        answer = or_none(lambda: self._client.get_archive(container, path), statuses=(400, 403, 404, 405, 409, 500))
+        if answer is None:
+            return None
+        chunks, stat = answer
+        try:
+            if stat.get("linkTarget"):
+                return None, str(stat["linkTarget"])
+            if int(stat["mode"]) & _NO_FILE or int(stat["size"]) > FILE_BYTES:
+                return None
+            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                member = archive.extractfile(archive.getmembers()[0])
+                return (b"" if member is None else member.read()), ""
+        except (tarfile.TarError, IndexError):
+            return None
+        finally:
+            chunks.close()
+
+    def run(self, container: str, command: Sequence[str], user: str) -> int | None:
+        """Run a command in a running container to its end; its exit status, None where it could not be run.
+
+        The command sets its own bound. The engine is given no longer than for any other call.
+        """
+        done = self._execute(container, command, user)
+        return None if done is None else done[0]
+
+    def output_of(self, container: str, command: Sequence[str], user: str) -> str | None:
+        """What such a command prints on its standard output; None where it failed or could not be run."""
+        done = self._execute(container, command, user)
+        return None if done is None or done[0] != 0 else done[1].decode("utf-8", "replace")
+
+    def _execute(self, container: str, command: Sequence[str], user: str) -> tuple[int, bytes] | None:
+        def run() -> tuple[int, bytes] | None:
+            made = self._client.exec_create(container, list(command), stderr=False, user=user)
+            output: bytes = self._client.exec_start(made["Id"])
+            status = self._client.exec_inspect(made["Id"])["ExitCode"]
+            return None if status is None else (int(status), output)
+
+        found: tuple[int, bytes] | None = self._call(
+            f"run a command in the container {container}", lambda: or_none(run, statuses=(400, 404, 409, 500))
         )
         return found
 
     def image_id(self, reference: str) -> str | None:
         found = self._call(
-            f"inspect the image {reference}", lambda: _or_none(lambda: self._client.inspect_image(reference))
+            f"inspect the image {reference}", lambda: or_none(lambda: self._client.inspect_image(reference))
         )
         return None if found is None else str(found["Id"])
+
+    def image_digest(self, reference: str) -> str | None:
+        """The digest under which a registry has the image; None for one that was built or loaded here."""
+        found = self._call(
+            f"inspect the image {reference}", lambda: or_none(lambda: self._client.inspect_image(reference))
+        )
+        names = (found or {}).get("RepoDigests") or []
+        return str(names[0]).partition("@")[2] if names else None
 
     def never_restart(self, container: str) -> None:
         self._call(
             f"set the restart policy of {container} to 'no'",
-            lambda: _or_none(
+            lambda: or_none(
                 lambda: self._client.update_container(container, restart_policy={"Name": "no", "MaximumRetryCount": 0})
             ),
         )
@@ -79,14 +150,14 @@ class Engine:
         """Send SIGKILL; no error for one that does not run."""
         self._call(
             f"kill the container {container}",
-            lambda: _or_none(lambda: self._client.kill(container, signal="SIGKILL"), statuses=(404, 409, 500)),
+            lambda: or_none(lambda: self._client.kill(container, signal="SIGKILL"), statuses=(404, 409, 500)),
         )
 
     def stop(self, container: str, grace: int) -> None:
         """Send the container's stop signal, and SIGKILL after *grace* seconds."""
         self._call(
             f"stop the container {container}",
-            lambda: _or_none(lambda: self._client.stop(container, timeout=grace)),
+            lambda: or_none(lambda: self._client.stop(container, timeout=grace)),
         )
 
     def wait_stopped(self, container: str, seconds: int) -> bool:
@@ -113,7 +184,7 @@ class Engine:
         """Remove a stopped container. Its volumes stay, anonymous ones too."""
         self._call(
             f"remove the container {container}",
-            lambda: _or_none(lambda: self._client.remove_container(container, v=False, force=False)),
+            lambda: or_none(lambda: self._client.remove_container(container, v=False, force=False)),
         )
 
     def create(self, name: str, body: Mapping[str, Any], networks: Mapping[str, Mapping[str, Any]]) -> str:
@@ -207,7 +278,7 @@ def api_error(what: str, status: int, explanation: str) -> GatewayError:
     )
 
 
-def _or_none(function: Callable[[], Any], statuses: Sequence[int] = (404,)) -> Any:
+def or_none(function: Callable[[], Any], statuses: Sequence[int] = (404,)) -> Any:
     try:
         return function()
     except docker.errors.APIError as error:

@@ -21,6 +21,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways
     PAPER,
     RETURNED_LABEL,
     Gateway,
+    fence_by_name,
 )
 
 RECORD = "record"
@@ -31,32 +32,42 @@ STOP = "stop"
 RENAME = "rename"
 REMOVE = "remove"
 FORGET = "forget"
+SETTLE = "settle"
 
 GRACE = 10
 _UNTOUCHED = "Nothing was stopped and nothing was changed on this host."
 
 
 class Demand(NamedTuple):
-    """What a run asks for on a host. `project`, `service` and `keep` are the product's own slot, on the target only."""
+    """What a run asks for on a host. `target` is where it is going to start the login; `project`, `service` and `keep`
+    are the product's own slot there, and `created` says that the container `keep` is this run's own already.
+    """
 
     host: str
     login: str
     key: str
     run_id: str
     mode: str
+    target: str = ""
     protected: bool = False
     project: str | None = None
     service: str | None = None
     keep: str | None = None
+    created: bool = False
     names: frozenset[str] = frozenset()
+    proven: frozenset[str] = frozenset()
 
 
 class Host(NamedTuple):
-    """What one look at a host has shown: its gateways, every container's id by name, the records of what is parked."""
+    """What one look at a host has shown: its gateways, every container's id by name, the records of what is parked.
+
+    `pending` are the ids of containers that a request without an answer may still bring back.
+    """
 
     gateways: Sequence[Gateway]
     names: Mapping[str, str]
     records: Sequence[parked.Record]
+    pending: frozenset[str] = frozenset()
 
     def gateway(self, container_id: str) -> Gateway | None:
         return next((item for item in self.gateways if item.container_id == container_id), None)
@@ -94,7 +105,7 @@ def plan_fence(demand: Demand, host: Host, wall: str) -> Plan:
     ]
     _refuse(demand, host, holders, displaced)
     chosen = {item.container_id for item in holders + displaced}
-    half_returned, forgotten = _half_returned(host)
+    half_returned, outlived, forgotten = _half_returned(host)
     chosen |= {item.container_id for item in half_returned}
     unfinished = [
         item
@@ -102,6 +113,18 @@ def plan_fence(demand: Demand, host: Host, wall: str) -> Plan:
         if item.container_id not in chosen and _unfinished(demand, item, host.record(item.container_id))
     ]
     chosen |= {item.container_id for item in unfinished}
+    in_slot = [
+        item
+        for item in host.gateways
+        if item.container_id not in chosen and _parked_in_slot(demand, item, host.record(item.container_id))
+    ]
+    chosen |= {item.container_id for item in in_slot}
+    haunted = [
+        item
+        for item in host.gateways
+        if item.container_id not in chosen and _may_still_start(demand, item, host) and not item.never_started
+    ]
+    chosen |= {item.container_id for item in haunted}
     stale_name = [
         item
         for item in host.gateways
@@ -117,19 +140,24 @@ def plan_fence(demand: Demand, host: Host, wall: str) -> Plan:
         for item in host.gateways
         if item.container_id not in chosen
         and item.never_started
-        and item.has_login(demand.key)
-        and item.container != demand.keep
+        and (item.has_login(demand.key) or (demand.keep is not None and item.in_slot(demand.project, demand.service)))
+        and not _to_be_started(demand, item)
         and item.parked is None
         and host.record(item.container_id) is None
+    ]
+    ended = [
+        item
+        for item in host.gateways
+        if item.container_id not in chosen and _ended_in_slot(demand, item) and host.record(item.container_id) is None
     ]
 
     names = dict(host.names)
     first: list[Step] = [Step(FORGET, container_id) for container_id in forgotten]
     policies: list[Step] = []
     stops: list[Step] = []
-    last: list[Step] = []
+    last: list[Step] = [Step(REMOVE, item.container_id) for item in outlived]
     done: list[dict[str, Any]] = []
-    for item in holders + displaced + unfinished + stale_name:
+    for item in holders + displaced + unfinished + in_slot + haunted + stale_name:
         policies.append(Step(POLICY, item.container_id))
         if item.up:
             stops.append(Step(STOP, item.container_id, _grace(item)))
@@ -138,22 +166,24 @@ def plan_fence(demand: Demand, host: Host, wall: str) -> Plan:
             done.append(_done("stopped", item, "its own --rm removes it: it cannot be restored", restorable=False))
             continue
         before = host.record(item.container_id)
-        if before is not None and item.container == before["parked_name"]:
+        earlier = parked.find_copies(host.gateways, item.container_id)
+        copied = item.in_slot(demand.project, demand.service) or item.container_id in host.pending or bool(earlier)
+        if before is not None and item.container == before["parked_name"] and not copied:
+            if before["state"] != parked.PARKED:
+                first.append(Step(RECORD, item.container_id, {**before, "state": parked.PARKED}))
             done.append(_done("stopped", item, "it was parked, and had been started again by hand"))
             continue
-        slot = item.in_slot(demand.project, demand.service)
-        name = before["parked_name"] if before else ""
+        name = before["parked_name"] if before and item.container != before["parked_name"] else ""
         if not name or names.get(name, item.container_id) != item.container_id:
-            name = parked.free_name(item.container, demand.run_id, names)
-        earlier = parked.find_copy(host.gateways, item.container_id)
-        if earlier is not None:
-            first.append(Step(REMOVE, earlier.container_id))
+            name = parked.free_name(before["former_name"] if before else item.container, demand.run_id, names)
+        last.extend(Step(REMOVE, made.container_id) for made in earlier)
         names[name] = item.container_id
-        record = parked.record_for(item, demand.key, demand.run_id, wall, name, slot)
+        proven = item.container in demand.proven
+        record = parked.record_for(item, demand.key, demand.run_id, wall, name, copied, proven)
         if before is not None:
-            record.update({field: before[field] for field in _FIRST_SEEN})
+            record.update({field: before[field] for field in (*_FIRST_SEEN, "for_login_key")})
         first.append(Step(RECORD, item.container_id, record))
-        if slot:
+        if copied:
             first.append(Step(COPY, item.container_id, record))
             last.append(Step(REMOVE, item.container_id))
         else:
@@ -164,6 +194,17 @@ def plan_fence(demand: Demand, host: Host, wall: str) -> Plan:
     for item in fresh:
         last.append(Step(REMOVE, item.container_id))
         done.append(_done("removed", item, "it was created and never started"))
+    for item in ended:
+        last.append(Step(REMOVE, item.container_id))
+        done.append(_done("removed", item, "it had ended, and makes room for the one to be started"))
+    gone = {step.container_id for step in first + last if step.kind == REMOVE} | {
+        item.container_id for item in holders + displaced if item.auto_remove and item.up
+    }
+    last.extend(
+        Step(SETTLE, container_id)
+        for container_id in sorted(host.pending)
+        if container_id in gone or container_id not in host.names.values()
+    )
     seen = tuple(_seen(item) for item in holders + displaced)
     return Plan(tuple(first + policies + stops + last), seen, tuple(done), frozenset(chosen))
 
@@ -180,10 +221,12 @@ def shown(demand: Demand, plan: Plan, host: Host) -> list[str]:
                 problems.append(f"{item.container} still has the restart policy {item.restart_policy}")
             if item.holds_ports:
                 problems.append(f"{item.container} still holds {', '.join(item.holds_ports)}")
+        if _may_still_start(demand, item, host) and not _to_be_started(demand, item):
+            problems.append(f"the engine may still start {item.container}")
         if (
             item.never_started
             and item.has_login(demand.key)
-            and item.container != demand.keep
+            and not _to_be_started(demand, item)
             and item.parked is None
             and host.record(item.container_id) is None
         ):
@@ -265,13 +308,13 @@ def plan_clear(demand: Demand, host: Host) -> Plan:
         if record["for_login_key"] != demand.key:
             continue
         if record["state"] == parked.PARKED:
-            for item in (
-                host.gateway(record["container_id"]),
-                parked.find_copy(host.gateways, record["container_id"]),
-            ):
-                if item is not None:
-                    steps.append(_clear(demand, item))
-                    done.append(_done("removed", item, "it was parked"))
+            original = host.gateway(record["container_id"])
+            for item in [
+                *([original] if original else []),
+                *parked.find_copies(host.gateways, record["container_id"]),
+            ]:
+                steps.append(_clear(demand, item))
+                done.append(_done("removed", item, "it was parked"))
         steps.append(Step(FORGET, record["container_id"]))
     known = {record["container_id"] for record in host.records}
     for item in host.gateways:
@@ -282,7 +325,7 @@ def plan_clear(demand: Demand, host: Host) -> Plan:
     return Plan(tuple(steps), (), tuple(done), frozenset())
 
 
-_FIRST_SEEN = ("former_name", "restart_policy", "restart_retries", "was_running", "run_id", "parked_at")
+_FIRST_SEEN = ("former_name", "restart_policy", "restart_retries", "was_running", "was_proven", "run_id", "parked_at")
 
 
 def _holds(demand: Demand, item: Gateway) -> bool:
@@ -295,24 +338,59 @@ def _in_the_way(demand: Demand, item: Gateway) -> bool:
 
 def _unfinished(demand: Demand, item: Gateway, record: parked.Record | None) -> bool:
     """Whether a run left the parking of this container half done, or gave it back and went no further."""
-    return record is not None and record["for_login_key"] == demand.key and item.container != record["parked_name"]
+    return (
+        record is not None
+        and record["for_login_key"] == demand.key
+        and (record["state"] == parked.RETURNED or item.container != record["parked_name"])
+    )
 
 
-def _half_returned(host: Host) -> tuple[list[Gateway], list[str]]:
-    """Where a run died while it gave back a copy: the new containers whose parked copy still stands, and the records of
-    those whose parked copy is gone already.
+def _to_be_started(demand: Demand, item: Gateway) -> bool:
+    return demand.created and item.container == demand.keep
+
+
+def _ended_in_slot(demand: Demand, item: Gateway) -> bool:
+    """Whether it stands where this run is going to start another, and neither runs nor returns."""
+    return (
+        demand.keep is not None
+        and item.in_slot(demand.project, demand.service)
+        and not item.is_session
+        and not item.never_started
+        and item.parked is None
+    )
+
+
+def _parked_in_slot(demand: Demand, item: Gateway, record: parked.Record | None) -> bool:
+    """Whether another host's run has parked it by its name alone, where Compose would still find and replace it."""
+    return record is not None and record["state"] == parked.PARKED and item.in_slot(demand.project, demand.service)
+
+
+def _may_still_start(demand: Demand, item: Gateway, host: Host) -> bool:
+    """Whether a request that the engine has not answered may bring the login back by this container's id."""
+    record = host.record(item.container_id)
+    return item.container_id in host.pending and (
+        item.has_login(demand.key) or (record is not None and record["for_login_key"] == demand.key)
+    )
+
+
+def _half_returned(host: Host) -> tuple[list[Gateway], list[Gateway], list[str]]:
+    """Where a run ended while it gave back a copy: the new containers without a record, which may not be whole; the parked
+    copies of those that have one; and the records of the parked ones that are replaced so.
     """
     remade: list[Gateway] = []
+    outlived: list[Gateway] = []
     forgotten: list[str] = []
     for item in host.gateways:
         former = item.labels.get(RETURNED_LABEL)
         if former is None or host.record(former) is None:
             continue
-        if parked.find_copy(host.gateways, former) is None:
+        copies = parked.find_copies(host.gateways, former)
+        if not copies or host.record(item.container_id) is not None:
+            outlived.extend(copies)
             forgotten.append(former)
         elif item.never_started:
             remade.append(item)
-    return remade, forgotten
+    return remade, outlived, forgotten
 
 
 def _refuse(demand: Demand, host: Host, holders: Sequence[Gateway], displaced: Sequence[Gateway]) -> None:
@@ -348,8 +426,8 @@ def _refuse(demand: Demand, host: Host, holders: Sequence[Gateway], displaced: S
 def unreadable(host: str, item: Gateway) -> GatewayError:
     return GatewayError(
         f"{item.container} on {host} is a gateway ({item.image}) whose login cannot be read: it may be this one. "
-        f"{_UNTOUCHED} Make its username readable in its environment, stop it by hand, or name host and container to "
-        "have it fenced.",
+        f"{_UNTOUCHED} Make its username readable in its environment, stop it by hand, or have it fenced: "
+        f"{fence_by_name(host, item.container)}.",
         "login-unreadable",
     )
 
@@ -419,13 +497,14 @@ def _done(
 
 
 def _first_parked(demand: Demand, host: Host) -> list[parked.Record]:
-    """Of what is parked for the login, one for each former name: what ran before what did not, then the oldest.
+    """Of what is parked for the login, one for each former name: the proven first, then what ran, then the oldest.
 
     A proof clears what is parked, so the oldest is what stood there at the last proof, and later ones failed after it.
     """
     chosen: dict[str, parked.Record] = {}
     for record in sorted(
-        host.records, key=lambda item: (not item["was_running"], item["parked_at"], item["parked_name"])
+        host.records,
+        key=lambda item: (not item["was_proven"], not item["was_running"], item["parked_at"], item["parked_name"]),
     ):
         if record["for_login_key"] == demand.key and record["state"] == parked.PARKED:
             chosen.setdefault(record["former_name"], record)

@@ -177,6 +177,18 @@ class LogReader:
         """The marker is one that leaves the API's port as the settings volume has it."""
         return self.marker == "marker-skipped" or bool(self._counts["login"]["settings-kept"])
 
+    @property
+    def options_checked(self) -> bool:
+        """The image has gone through the gateway's settings in this login, and they are as its own options want them."""
+        counts = self._counts["login"]
+        return bool(counts["api-settings"] and (counts["settings-kept"] or counts["settings-confirmed"]))
+
+    @property
+    def options_under_way(self) -> bool:
+        """It has begun to, and is not done."""
+        counts = self._counts["login"]
+        return self.marker == "marker" and not (counts["settings-kept"] or counts["settings-confirmed"])
+
     def seen(self, kind: str) -> int:
         """How many lines of a kind there were in this login."""
         return self._counts["login"][kind]

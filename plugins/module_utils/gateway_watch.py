@@ -6,21 +6,32 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import netstat, tws
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import (
+    history,
+    jauto,
+    keepsake,
+    netstat,
+    pending,
+    processes,
+    tws,
+)
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_log import format_time, parse_time
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways import login_key
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.host_engine import HostEngine, LogStream
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.hostlock import HostLock
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.lease import owned, read_clock
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.lease import Leases, Request, owned, read_clock
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import (
     FAILED,
     PROVEN,
+    WITHIN,
     Bounds,
     Container,
     Expected,
+    Timeline,
     Watch,
     describe,
     read_container,
@@ -29,6 +40,9 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login im
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.state import State
 
 STOP_WITHIN = 20
+RENEWALS = 10
+FIRST_LOGIN = WITHIN["install"] + WITHIN["login"]
+PROGRAM = "java"
 
 
 class HostWorld:
@@ -57,6 +71,9 @@ class HostWorld:
             return []
         lines = self._engine.log(container.identity, int(started))
         return [line for line in lines if line and not _is_before(line, started)]
+
+    def first_lines(self, container: Container) -> List[str]:
+        return first_lines(self._engine, container)
 
     def lines(self, timeout: float) -> Sequence[str]:
         if self._stream is None or self._stream.ended:
@@ -100,6 +117,17 @@ class HostWorld:
         sockets = netstat.sockets(str(container.process))
         return None if sockets is None else netstat.listening_ports(sockets)
 
+    def program_runs(self, container: Container) -> Optional[bool]:
+        return processes.is_running(container.process, PROGRAM) if container.process else None
+
+    def dialogs(self, container: Container) -> Optional[Sequence[jauto.Dialog]]:
+        answer = self._engine.output_of(container.identity, jauto.ASK_FOR_DIALOGS, jauto.USER)
+        return None if answer is None else jauto.parse_dialogs(answer)
+
+    def launcher(self, container: Container) -> Sequence[str]:
+        command = jauto.read_launcher(container.started or self.now())
+        return jauto.parse_launcher(self._engine.output_of(container.identity, command, jauto.USER) or "")
+
     def probe(self, container: Container, client_id: int, answer_within: float, listen: float) -> tws.Answer:
         if not container.address:
             return tws.Answer(tws.UNREACHABLE)
@@ -108,6 +136,15 @@ class HostWorld:
     def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
+
+
+def first_lines(engine: HostEngine, container: Container) -> List[str]:
+    """The log's lines from the container's start to where its first login is decided; what came later is not read."""
+    started = container.started
+    if started is None or container.status == "created":
+        return []
+    lines = engine.log(container.identity, int(started), int(started + FIRST_LOGIN))
+    return [line for line in lines if line and not _is_before(line, started)]
 
 
 def _is_before(line: str, started: float) -> bool:
@@ -140,8 +177,59 @@ def keep_up(
         return
     state = State()
     with HostLock(state):
-        owned(state.read_lease(login_key(expected.login)), host, expected.login, run_id, read_clock())
-        engine.restart_policy(container.identity, policy)
+        key = login_key(expected.login)
+        owned(state.read_lease(key), host, expected.login, run_id, read_clock())
+        pending.ask(
+            state,
+            container.identity,
+            run_id,
+            "restart policy",
+            lambda: engine.restart_policy(container.identity, policy),
+        )
+        done = f"{expected.container}: proven as {expected.account}, restart policy {policy}"
+        history.note(state, host, key, run_id, "prove", [done])
+
+
+def note_failure(expected: Expected, host: str, run_id: str, code: str) -> None:
+    """Keep on the host that a login failed there, and that its gateway was ended."""
+    state = State()
+    with HostLock(state):
+        done = f"{expected.container}: not proven, killed"
+        history.note(state, host, login_key(expected.login), run_id, "prove", [done], code)
+
+
+class LeaseKeeper:
+    """Renews the run's own lease on this host while the login is waited for, so that it does not end in the midst."""
+
+    def __init__(self, host: str, login: str, run_id: str, ttl: float) -> None:
+        self._request = Request(host, login, login_key(login), run_id, ttl, {})
+        self._leases = Leases(State())
+        self._renewed: Optional[float] = None
+
+    def keep(self) -> None:
+        """Renew it if the last time was a while ago.
+
+        :raises GatewayError: ``lease-lost``.
+        """
+        now = time.monotonic()
+        if self._renewed is None or now - self._renewed >= self._request.ttl / RENEWALS:
+            self._leases.renew(self._request)
+            self._renewed = now
+
+
+class Progress:
+    """The stages of a login that is under way, one JSON object a line, for whoever reads the file meanwhile."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._told = 0
+
+    def tell(self, timeline: Timeline) -> None:
+        lines = [json.dumps({"stage": stage, "at": at}) + "\n" for stage, at in timeline[self._told :]]
+        self._told = max(self._told, len(timeline))
+        if lines:
+            with open(self._path, "a", encoding="ascii") as stream:
+                stream.writelines(lines)
 
 
 class Decided(NamedTuple):
@@ -160,19 +248,34 @@ def decide(
     restart_policy: Optional[str],
     host: str,
     run_id: Optional[str],
+    lease_ttl: float,
+    progress: Optional[str] = None,
 ) -> Decided:
     """Look at a login, or wait for it and act on what is decided."""
+    lease = LeaseKeeper(host, expected.login, run_id, lease_ttl) if run_id is not None else None
+    told = Progress(progress) if progress is not None else None
+
+    def meanwhile(timeline: Timeline) -> None:
+        if lease is not None:
+            lease.keep()
+        if told is not None:
+            told.tell(timeline)
+
     world = HostWorld(engine, expected.container, expected.port)
     try:
         watch = Watch(world, expected, bounds)
-        outcome = watch.wait() if wait else watch.look()
+        outcome = watch.wait(meanwhile) if wait else watch.look()
+        orders = watch.orders() if outcome.state == PROVEN else None
     finally:
         world.close()
-    cause = describe(outcome, expected)
+    if told is not None:
+        told.tell(outcome.timeline)
+    cause = describe(outcome, expected, host)
     result: Dict[str, Any] = {
         "state": outcome.state,
         "accounts": list(outcome.accounts),
         "connected": outcome.connected,
+        "orders": orders,
         "since": "" if outcome.container.started is None else format_time(outcome.container.started),
         "container_id": outcome.container.identity,
         "cause": cause,
@@ -188,6 +291,12 @@ def decide(
             keep_up(engine, outcome.container, restart_policy, expected, host, run_id)
             result.update(restart_policy=restart_policy, changed=True)
         return Decided(result, None)
-    if stop_failed and outcome.state == FAILED and stop(engine, outcome.container):
-        result.update(restart_policy="no", stopped=True, changed=True)
+    if stop_failed and outcome.state == FAILED:
+        if outcome.container.process and outcome.code is not None:
+            evidence = cause["evidence"] if cause is not None else []
+            keepsake.keep(engine, expected.container, outcome.container.process, outcome.code, outcome.facts, evidence)
+        if stop(engine, outcome.container):
+            result.update(restart_policy="no", stopped=True, changed=True)
+            if run_id is not None:
+                note_failure(expected, host, run_id, outcome.code or "login-failed")
     return Decided(result, cause["sentence"] if cause is not None else None)

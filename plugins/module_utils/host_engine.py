@@ -11,7 +11,7 @@ import threading
 from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.engine import Engine
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.engine import Engine, or_none
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_log import LineSplitter
 
 _BACKLOG = 4096
@@ -33,6 +33,16 @@ class HostEngine(Engine):
         found: List[Dict[str, Any]] = self._call("list the containers", self._client.containers)
         return found
 
+    def volume(self, name: str) -> Optional[Dict[str, Any]]:
+        found: Optional[Dict[str, Any]] = self._call(
+            f"inspect the volume {name}", lambda: or_none(lambda: self._client.inspect_volume(name))
+        )
+        return found
+
+    def make_volume(self, name: str, labels: Dict[str, str]) -> None:
+        """Make a volume; one that is there already stays as it is."""
+        self._call(f"make the volume {name}", lambda: self._client.create_volume(name, labels=labels))
+
     def restart_policy(self, container: str, name: str) -> None:
         self._call(
             f"set the restart policy of {container} to '{name}'",
@@ -42,11 +52,11 @@ class HostEngine(Engine):
     def restart(self, container: str, grace: int) -> None:
         self._call(f"restart the container {container}", lambda: self._client.restart(container, timeout=grace))
 
-    def log(self, container: str, since: int) -> List[str]:
-        """The log's lines since a time in whole seconds, each with its time stamp."""
+    def log(self, container: str, since: int, until: Optional[int] = None) -> List[str]:
+        """The log's lines since a time in whole seconds (until another), each with its time stamp."""
         data: bytes = self._call(
             f"hand over the log of {container}",
-            lambda: self._client.logs(container, timestamps=True, since=max(1, since)),
+            lambda: self._client.logs(container, timestamps=True, since=max(1, since), until=until),
         )
         return LineSplitter().feed(data + b"\n")
 

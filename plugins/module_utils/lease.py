@@ -110,14 +110,18 @@ def take(record: Record | None, request: Request, now: Now) -> Change:
 
 
 def renew(record: Record | None, request: Request, now: Now, generation: int | None = None) -> Change:
-    """The run's own living lease with a new time to live, in the same generation.
+    """The run's own lease with a new time to live, in the same generation.
+
+    One that has expired is the run's own still, as long as no other run has taken it and the host was not restarted:
+    nobody else has changed anything here since.
 
     :raises GatewayError: ``lease-lost`` when it is not the run's any more.
     """
-    own = owned(record, request.host, request.login, request.run_id, now)
+    untouched = {**record, "expires": now.seconds + request.ttl} if record is not None else None
+    own = owned(untouched, request.host, request.login, request.run_id, now)
     if generation is not None and own["generation"] != generation:
         raise lost_error(record, request.host, request.login, now)
-    return Change({**own, "expires": max(own["expires"], now.seconds + request.ttl)}, True)
+    return Change({**own, "expires": max((record or own)["expires"], own["expires"])}, True)
 
 
 def release(record: Record | None, run_id: str) -> Change:

@@ -4,16 +4,17 @@
 
 """Where a gateway's login stands: proven, failed with a cause, pending, or absent.
 
-A state machine over evidence: the container's state, its log since this start, the listener behind the relay, and last
-the trading API. Only the API proves. `World` is what it sees; nothing here touches an engine.
+A state machine over evidence: the container's state, its log since this start, the listener behind the relay, the
+gateway's program, its dialogs and its launcher.log where the log is silent, and last the trading API. Only the API
+proves. `World` is what it sees; nothing here touches an engine.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Protocol, Sequence, Tuple
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes, tws
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes, jauto, tws
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogue import AWAITED
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_log import (
     LogReader,
@@ -26,19 +27,53 @@ FAILED = "failed"
 PENDING = "pending"
 ABSENT = "absent"
 
+# The states that end a wait, and what each stage before them waits for.
+DECIDED = (PROVEN, FAILED)
+WAITS = {
+    **AWAITED,
+    "started": AWAITED["starting"],
+    "dialog": "somebody to answer a dialog on the gateway's screen",
+    "api-listening": "the trading API to answer",
+}
+
+# Seconds that each part may take, where nothing else is said.
+WITHIN = {"install": 900, "login": 300, "proof": 60}
+
+# How many accounts a sentence names.
+MOST_ACCOUNTS = 10
+
+# What the image takes for a yes in IB_READONLY, and what is in effect then, or else.
+READ_ONLY = ("y", "yes", "true")
+ORDERS = {True: "read-only", False: "allowed"}
+
 INNER_PORT = 9000
 # Where a gateway listens whose settings the image has not touched.
 UNTOUCHED_PORTS = frozenset({4001, 4002})
 
 # Seconds. A dead program has nothing more to say after SETTLE; an API that is to open after a marker that changes no
-# setting is open before MARKER_GRACE is over; a log that has said nothing new for QUIET is not in the midst of a login.
+# setting is open before MARKER_GRACE is over; a log that has said nothing new for QUIET is not in the midst of a login;
+# a session that was kicked out and is to come back does so before LOST_GRACE is over; a marker that is LONG_IN old was
+# a login once, since a wait ends sooner.
 SETTLE = 5.0
 MARKER_GRACE = 15.0
 QUIET = 10.0
+LOST_GRACE = 30.0
+LONG_IN = 600.0
+# The image's check of the options is through by then; on settings that it knows, the API is open before.
+CHECK_WITHIN = 30.0
+# The screen is asked once the log has said nothing new for SILENT, and again after ASK_AGAIN. A dialog that decides has
+# stood for STANDS, which the image's own answers do not leave it; one that nobody knows, for UNKNOWN_STANDS.
+SILENT = 2.0
+ASK_AGAIN = 2.0
+STANDS = 1.5
+UNKNOWN_STANDS = 30.0
 TICK = 1.0
 SHORT_TICK = 0.25
 ANSWER_WITHIN = 10.0
 RETRY_AFTER = (1.0, 2.0, 4.0, 8.0)
+
+# Stages in which there is no window that could show anything, and no program that could have ended unnoticed.
+_WITHOUT_PROGRAM = ("starting", "installing", "starting-gateway", "ended")
 
 _API_CODES = {
     tws.SILENT: "api-silent",
@@ -63,6 +98,9 @@ class Container:
     restarts: int = 0
     address: str = ""
     restart_policy: str = "no"
+    login_type: Optional[str] = None
+    has_totp_key: bool = True
+    read_only: bool = False
 
     @property
     def started(self) -> Optional[float]:
@@ -85,6 +123,7 @@ def read_container(inspect: Optional[Mapping[str, Any]]) -> Container:
     addresses = [str(network["IPAddress"]) for network in networks.values() if network and network.get("IPAddress")]
     if host.get("NetworkMode") == "host":
         addresses = ["127.0.0.1"]
+    environment = dict(entry.partition("=")[::2] for entry in (inspect.get("Config") or {}).get("Env") or [] if entry)
     return Container(
         status=str(state["Status"]),
         identity=str(inspect["Id"]),
@@ -94,6 +133,9 @@ def read_container(inspect: Optional[Mapping[str, Any]]) -> Container:
         restarts=int(inspect.get("RestartCount") or 0),
         address=addresses[0] if addresses else "",
         restart_policy=str((host.get("RestartPolicy") or {}).get("Name") or "no"),
+        login_type=environment.get("IB_LOGINTYPE"),
+        has_totp_key=bool(environment.get("TOTP_KEY")),
+        read_only=environment.get("IB_READONLY") in READ_ONLY,
     )
 
 
@@ -116,6 +158,13 @@ class Bounds:
     proof: float
     listen: float
 
+    def longest(self) -> float:
+        """A wait ends by then, whatever the login shows."""
+        return self.install + 4 * self.login + self.proof
+
+
+Timeline = List[Tuple[str, Optional[float]]]
+
 
 @dataclass
 class Outcome:
@@ -124,7 +173,7 @@ class Outcome:
     code: Optional[str] = None
     facts: Dict[str, object] = field(default_factory=dict)
     evidence: List[str] = field(default_factory=list)
-    timeline: List[Tuple[str, Optional[float]]] = field(default_factory=list)
+    timeline: Timeline = field(default_factory=list)
     accounts: Tuple[str, ...] = ()
     connected: bool = False
 
@@ -142,11 +191,34 @@ class World(Protocol):
     def backlog(self, container: Container) -> Sequence[str]:
         """All lines of the log since the container's start, without waiting for more."""
 
+    def first_lines(self, container: Container) -> Sequence[str]:
+        """Those of them that the first login of this start can have written."""
+
     def listening(self, container: Container) -> Optional[FrozenSet[int]]:
         """The ports that are listened on inside the container; None when that cannot be seen."""
 
+    def program_runs(self, container: Container) -> Optional[bool]:
+        """Whether IB Gateway's program lives in the container; None when that cannot be seen."""
+
+    def dialogs(self, container: Container) -> Optional[Sequence[jauto.Dialog]]:
+        """The dialogs on the gateway's screen; None when they cannot be asked for."""
+
+    def launcher(self, container: Container) -> Sequence[str]:
+        """The lines of launcher.log of this start, as far as it can be read."""
+
     def probe(self, container: Container, client_id: int, answer_within: float, listen: float) -> tws.Answer:
         """One connection to the trading API."""
+
+
+class Screen:
+    """What the gateway's dialogs have shown over time, so that one that passes by is told from one that stands."""
+
+    def __init__(self) -> None:
+        self.asked_at: Optional[float] = None
+        self.stands_since: Dict[jauto.Dialog, float] = {}
+
+    def update(self, dialogs: Sequence[jauto.Dialog], at: float) -> None:
+        self.stands_since = {dialog: self.stands_since.get(dialog, at) for dialog in dialogs}
 
 
 class Watch:
@@ -164,11 +236,16 @@ class Watch:
         self._probes = 0
         self._next_probe = 0.0
         self._answer: Optional[tws.Answer] = None
+        self._screen = Screen()
+        self._gone_since: Optional[float] = None
+        self._program_seen = False
+        self._waits = True
 
     # One look
 
     def look(self) -> Outcome:
         """Where it stands now, with at most one connection to the API."""
+        self._waits = False
         container = self._container
         if container.status != "running":
             return self._not_running()
@@ -179,17 +256,26 @@ class Watch:
                 return outcome
         for line in self._world.backlog(container):
             self._log.feed(line)
-        outcome = self._judge(ports)
+        outcome = self._judge(ports) or self._judge_settings()
+        if outcome is None and self._quiet_for() >= SETTLE and self._program_has_ended():
+            outcome = self._failed("java-dead")
+        if outcome is None and self._is_silent():
+            outcome = self._ask_screen()
+        if outcome is None and self._log.lost is not None and self._quiet_for() >= LOST_GRACE:
+            outcome = self._failed(self._log.lost)
         if outcome is None and self._answer is not None and self._age() >= self._bounds.login:
             outcome = self._api_failed(self._answer)
         return outcome if outcome is not None else self._outcome(PENDING)
 
     # The wait
 
-    def wait(self) -> Outcome:
-        """Wait until it is decided: proven or failed."""
+    def wait(self, meanwhile: Callable[[Timeline], None] = lambda _timeline: None) -> Outcome:
+        """Wait until it is decided: proven or failed. `meanwhile` is called every second, with the stages so far."""
         if self._container.status != "running":
             return self._not_running()
+        outcome = self._judge_settings()
+        if outcome is not None:
+            return outcome
         ports = self._world.listening(self._container)
         if ports is not None and INNER_PORT in ports:
             outcome = self._prove()
@@ -205,14 +291,30 @@ class Watch:
                     return self._log_failed()
             if not lines or near or self._world.now() - looked >= TICK:
                 looked = self._world.now()
+                meanwhile(self._stages())
                 outcome = self._look_again()
                 if outcome is not None:
                     return outcome
-            if self._world.now() - self._begin >= self._longest():
+            if self._world.now() - self._begin >= self._bounds.longest():
                 return self._undecided()
 
-    def _longest(self) -> float:
-        return self._bounds.install + 4 * self._bounds.login + self._bounds.proof
+    def orders(self) -> Optional[str]:
+        """Of a proven gateway: whether orders are allowed or it is read-only; None where this start does not show it.
+
+        The image sets it in the gateway by its check of the options. Once that has run twice on a settings volume it is
+        skipped, and then nothing shows what an earlier start has set. A check that is under way is waited for.
+        """
+        if not self._waits:
+            for line in self._world.first_lines(self._container):
+                self._log.feed(line)
+        until = self._world.now() + CHECK_WITHIN
+        while self._waits and self._world.now() < until:
+            lines = self._world.lines(SHORT_TICK)
+            for line in lines:
+                self._log.feed(line)
+            if not lines and not self._log.options_under_way:
+                break
+        return ORDERS[self._container.read_only] if self._log.options_checked else None
 
     def _look_again(self) -> Optional[Outcome]:
         container = self._world.container()
@@ -231,7 +333,71 @@ class Watch:
         else:
             self._api_at = None
             self._proving_at = None
-        return self._judge(ports)
+        return self._judge(ports) or self._look_inside()
+
+    def _look_inside(self) -> Optional[Outcome]:
+        """What the gateway's program and its screen tell, where its log does not."""
+        now = self._world.now()
+        if not self._program_has_ended():
+            self._gone_since = None
+        elif self._gone_since is None:
+            self._gone_since = now
+        elif now - self._gone_since >= SETTLE:
+            return self._failed("java-dead")
+        if not self._is_silent():
+            self._screen.update((), now)
+            return None
+        if self._screen.asked_at is not None and now - self._screen.asked_at < ASK_AGAIN:
+            return None
+        return self._ask_screen()
+
+    def _program_has_ended(self) -> bool:
+        """Whether the program is gone: it was seen before, or its agent is gone as well."""
+        if self._log.stage in _WITHOUT_PROGRAM:
+            return False
+        runs = self._world.program_runs(self._container)
+        if runs is not False:
+            self._program_seen = self._program_seen or runs is True
+            return False
+        return self._program_seen or self._gone_since is not None or self._world.dialogs(self._container) is None
+
+    def _is_silent(self) -> bool:
+        return self._log.stage not in _WITHOUT_PROGRAM and self._quiet_for() >= SILENT
+
+    def _ask_screen(self) -> Optional[Outcome]:
+        """Ask for the dialogs, and decide by one that stands there and that the image does not answer."""
+        dialogs = self._world.dialogs(self._container)
+        now = self._world.now()
+        self._screen.asked_at = now
+        self._screen.update(dialogs or (), now if self._waits else now - self._quiet_for())
+        for dialog, since in self._screen.stands_since.items():
+            outcome = self._judge_dialog(dialog, now - since)
+            if outcome is not None:
+                return outcome
+        if dialogs or self._log.marker is not None or self._quiet_for() < QUIET:
+            return None
+        reading = jauto.read_launcher_lines(self._world.launcher(self._container))
+        return self._failed_by(reading) if reading is not None else None
+
+    def _judge_dialog(self, dialog: jauto.Dialog, stood: float) -> Optional[Outcome]:
+        reading = jauto.read_dialog(dialog)
+        if reading is None:
+            # Settings and messages come up by the image's own doing once it has printed a marker.
+            if self._log.marker is not None or stood < UNKNOWN_STANDS:
+                return None
+            return self._failed_by(
+                jauto.Reading("dialog-unanswered", {"dialog": str(dialog).rstrip(".: ")}, f"dialog {dialog}")
+            )
+        if reading.code == "second-factor-waiting" and dialog.asks_for_input and not self._container.has_totp_key:
+            return self._failed_by(reading._replace(code="totp-key-missing"))
+        if reading.code == "paper-warning-not-accepted" and self._log.doubtful:
+            return self._failed_by(reading)
+        return self._failed_by(reading) if not reading.handled and stood >= STANDS else None
+
+    def _failed_by(self, reading: jauto.Reading) -> Outcome:
+        outcome = self._failed(reading.code, line=self._last(), **_with_wait(reading.facts))
+        outcome.evidence.append(reading.evidence)
+        return outcome
 
     # The proof
 
@@ -273,7 +439,7 @@ class Watch:
             outcome.connected = answer.connected
             return outcome
         if answer.outcome == tws.ANSWERED:
-            outcome = self._failed("wrong-account", accounts=", ".join(answer.accounts))
+            outcome = self._failed("wrong-account", accounts=_listed(answer.accounts))
             outcome.accounts = answer.accounts
             outcome.connected = answer.connected
             return outcome
@@ -305,6 +471,13 @@ class Watch:
             return None
         return self._undecided() if self._quiet_for() >= self._bounds.login else None
 
+    def _judge_settings(self) -> Optional[Outcome]:
+        """A mode that the image does not know makes it click the wrong button, or none, for ever."""
+        kind = self._container.login_type
+        if kind is None or kind in causes.MODES:
+            return None
+        return self._failed("trading-mode-misspelt", trading_mode=f"'{kind}'")
+
     def _judge_marker(self, ports: Optional[FrozenSet[int]]) -> Optional[Outcome]:
         if ports is None or INNER_PORT in ports:
             return None
@@ -312,9 +485,12 @@ class Watch:
         age = self._since(log.marker_at)
         if log.doubtful and age >= MARKER_GRACE:
             return self._failed(log.hint or "marker-without-login", seconds=round(age))
-        if log.settings_skipped and not log.doubtful:
-            if age >= MARKER_GRACE or (age >= SETTLE and ports & UNTOUCHED_PORTS):
-                return self._failed("stale-settings")
+        if log.settings_skipped and not log.doubtful and age >= SETTLE and ports & UNTOUCHED_PORTS:
+            return self._failed("stale-settings")
+        if age >= LONG_IN:
+            return self._failed("session-lost", seconds=round(age))
+        if log.settings_skipped and not log.doubtful and age >= MARKER_GRACE:
+            return self._failed("stale-settings")
         if age >= self._bounds.proof:
             return self._failed("marker-without-login", seconds=round(age))
         return None
@@ -337,10 +513,7 @@ class Watch:
         return self._failed("gateway-not-running", status=container.status)
 
     def _log_failed(self) -> Outcome:
-        facts: Dict[str, object] = dict(self._log.facts)
-        if "wait" in facts:
-            facts["wait"] = f"; it names a wait of {facts['wait']}"
-        return self._failed(self._log.code or "login-failed", line=self._last(), **facts)
+        return self._failed(self._log.code or "login-failed", line=self._last(), **_with_wait(self._log.facts))
 
     def _undecided(self) -> Outcome:
         log = self._log
@@ -376,22 +549,42 @@ class Watch:
         return outcome
 
     def _outcome(self, state: str) -> Outcome:
-        timeline: List[Tuple[str, Optional[float]]] = []
+        timeline = self._stages()
+        if state in DECIDED:
+            timeline.append((state, self._world.now()))
+        return Outcome(state, self._container, evidence=list(self._log.evidence), timeline=timeline)
+
+    def _stages(self) -> Timeline:
+        timeline: Timeline = []
         if self._container.started is not None and self._container.status != "created":
             timeline.append(("started", self._container.started))
         timeline += [entry for entry in self._log.timeline if entry[0] != "starting"]
         if self._api_at is not None:
             timeline.append(("api-listening", self._api_at))
-        if state in (PROVEN, FAILED):
-            timeline.append((state, self._world.now()))
-        return Outcome(state, self._container, evidence=list(self._log.evidence), timeline=timeline)
+        if self._screen.stands_since and self._log.marker is None:
+            timeline.append(("dialog", min(self._screen.stands_since.values())))
+        return timeline
 
 
-def describe(outcome: Outcome, expected: Expected) -> Optional[Dict[str, Any]]:
+def _listed(accounts: Sequence[str]) -> str:
+    more = len(accounts) - MOST_ACCOUNTS
+    return ", ".join(accounts[:MOST_ACCOUNTS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _with_wait(facts: Mapping[str, str]) -> Dict[str, object]:
+    """The facts of a rule, with the time that IBKR names as part of a sentence."""
+    found: Dict[str, object] = dict(facts)
+    if "wait" in found:
+        found["wait"] = f"; it names a wait of {found['wait']}"
+    return found
+
+
+def describe(outcome: Outcome, expected: Expected, host: str = "") -> Optional[Dict[str, Any]]:
     """The cause of an outcome as a module returns it; None when there is none."""
     if outcome.code is None:
         return None
     facts: Dict[str, object] = {
+        "host": host,
         "container": expected.container,
         "login": expected.login,
         "account": expected.account,

@@ -36,7 +36,9 @@ class Body(NamedTuple):
     networks: dict[str, dict[str, Any]]
 
 
-def record_for(gateway: Gateway, key: str, run_id: str, wall: str, name: str, slot: bool) -> Record:
+def record_for(
+    gateway: Gateway, key: str, run_id: str, wall: str, name: str, slot: bool, proven: bool = False
+) -> Record:
     """What a later run needs to give *gateway* back as it was found."""
     login = next((item for item in gateway.logins if item.key == key), None) or next(iter(gateway.logins), None)
     return {
@@ -52,6 +54,7 @@ def record_for(gateway: Gateway, key: str, run_id: str, wall: str, name: str, sl
         "restart_policy": gateway.restart_policy,
         "restart_retries": gateway.restart_retries,
         "was_running": gateway.up,
+        "was_proven": proven,
         "slot_labels": {name: value for name, value in gateway.labels.items() if name.startswith(COMPOSE_LABELS)}
         if slot
         else None,
@@ -83,6 +86,7 @@ def view(record: Mapping[str, Any], container: str | None, container_id: str | N
             "run_id",
             "restart_policy",
             "was_running",
+            "was_proven",
             "parked_at",
             "state",
         )
@@ -97,9 +101,13 @@ def label_of(record: Mapping[str, Any]) -> str:
     )
 
 
+def find_copies(gateways: Sequence[Gateway], container_id: str) -> list[Gateway]:
+    """The parked copies of the container *container_id*: one, or two where a run ended between making and removing."""
+    return [item for item in gateways if item.parked and item.parked.get("container_id") == container_id]
+
+
 def find_copy(gateways: Sequence[Gateway], container_id: str) -> Gateway | None:
-    """The parked copy of the container *container_id*."""
-    return next((item for item in gateways if item.parked and item.parked.get("container_id") == container_id), None)
+    return next(iter(find_copies(gateways, container_id)), None)
 
 
 def parked_copy(inspect: Mapping[str, Any], record: Mapping[str, Any], image: str) -> Body:

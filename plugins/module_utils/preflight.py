@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes, netstat
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes, changes, netstat
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.engine import SOCKET
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways import read_gateway
@@ -28,6 +28,8 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login im
 COMMAND_WITHIN = 30
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 WILDCARDS = frozenset({EVERY_ADDRESS, "::"})
+ENV_FILE = ".env"
+SETTINGS_FOLDER = "/home/ibg_settings"
 _MEGABYTE = 1024 * 1024
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
 _PREFIXES = {causes.PAPER: ("DU", "DF"), causes.LIVE: ("U", "F")}
@@ -51,15 +53,15 @@ class Wanted:
     project: str
     service: str
     container: str
-    services: Sequence[str]
+    services: Optional[Sequence[str]]
     image: Optional[str]
     ports: Sequence[Port]
     trading_mode: Optional[str]
     account: Optional[str]
     min_free_mb: int
     min_compose: str
-    controller_time: Optional[float]
-    max_clock_skew: float
+    environment: Mapping[str, str] = field(default_factory=dict)
+    settings_volume: Optional[str] = None
 
     @property
     def path(self) -> str:
@@ -98,16 +100,14 @@ def run_command(arguments: List[str]) -> Optional[Answered]:
 
 def check(wanted: Wanted, command: Command = run_command) -> Dict[str, Any]:
     """Look at everything; the result of the module."""
-    skew = None if wanted.controller_time is None else time.time() - wanted.controller_time
     distribution = read_distribution()
     with ThreadPoolExecutor(max_workers=2) as pool:
         compose = pool.submit(_compose, wanted, command, distribution)
         engine = _engine(wanted, distribution)
         composed = compose.result()
     settings = _settings(wanted)
-    host = _host(wanted, skew)
-    found = [settings, engine, composed, host]
-    facts: Dict[str, Any] = {}
+    found = [settings, engine, composed, read_stack(wanted)]
+    facts: Dict[str, Any] = {"time": time.time()}
     for part in found:
         facts.update(part.facts)
     _key_hashes(facts)
@@ -169,6 +169,7 @@ def _engine(wanted: Wanted, distribution: Mapping[str, str]) -> Found:
             "image_present": False,
             "gateways_on_ports": [],
             "docker_root": None,
+            "settings_volume": False,
         }
     )
     try:
@@ -183,7 +184,9 @@ def _engine(wanted: Wanted, distribution: Mapping[str, str]) -> Found:
         found.facts["engine"] = {"version": version.get("Version"), "api": version.get("ApiVersion")}
         found.facts["docker_root"] = engine.info().get("DockerRootDir")
         inspect = engine.inspect(wanted.container)
-        found.facts["gateway"] = describe_gateway(inspect)
+        found.facts["gateway"] = {**describe_gateway(inspect), **_made_from(wanted, inspect)}
+        if wanted.settings_volume is not None:
+            found.facts["settings_volume"] = engine.volume(wanted.settings_volume) is not None
         if wanted.image is not None:
             found.facts["image_id"] = engine.image_id(wanted.image)
             found.facts["image_present"] = found.facts["image_id"] is not None
@@ -216,6 +219,9 @@ def no_gateway() -> Dict[str, Any]:
         "image_id": None,
         "project": None,
         "service": None,
+        "differs": None,
+        "has_settings": False,
+        "ports": [],
     }
 
 
@@ -241,6 +247,38 @@ def describe_gateway(inspect: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
         "project": labels.get(PROJECT_LABEL),
         "service": labels.get(SERVICE_LABEL),
     }
+
+
+def _made_from(wanted: Wanted, inspect: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    """What a container was made from, by names: variables that are not as .env has them, its settings, its open ports."""
+    if inspect is None:
+        return {"differs": None, "has_settings": False, "ports": []}
+    env = changes.read_env(os.path.join(wanted.project_dir, ENV_FILE))
+    mounts = {mount.get("Destination"): mount.get("Name") for mount in inspect.get("Mounts") or []}
+    bindings = (inspect.get("HostConfig") or {}).get("PortBindings") or {}
+    return {
+        "differs": changes.differing(inspect, wanted.environment, env),
+        "has_settings": mounts.get(SETTINGS_FOLDER) == wanted.settings_volume,
+        "ports": sorted(
+            "{}:{}".format(binding.get("HostIp") or EVERY_ADDRESS, binding.get("HostPort"))
+            for bound in bindings.values()
+            for binding in bound or []
+        ),
+    }
+
+
+def read_stack(wanted: Wanted) -> Found:
+    """What the .env on the host says of login, account and mode."""
+    env = changes.read_env(os.path.join(wanted.project_dir, ENV_FILE))
+    return Found(
+        facts={
+            "env": {
+                "login": env.get("IBKR_USERNAME"),
+                "account": env.get("IBKR_ACCOUNT_ID"),
+                "trading_mode": env.get("TRADING_MODE"),
+            }
+        }
+    )
 
 
 def _check_ports(wanted: Wanted, engine: HostEngine, found: Found) -> None:
@@ -290,10 +328,12 @@ def meets(bind: str, address: str) -> bool:
 
 
 def _compose(wanted: Wanted, command: Command, distribution: Mapping[str, str]) -> Found:
-    found = Found(facts={"compose": None, "compose_current": None, "expected_config_hash": None})
+    found = Found(facts={"compose": None, "compose_current": None, "compose_ours": False, "expected_config_hash": None})
     content = _read(wanted.path)
     if wanted.compose_content is not None:
         found.facts["compose_current"] = content == wanted.compose_content
+        # The first line, which says what has written it.
+        found.facts["compose_ours"] = (content or "").partition("\n")[0] == wanted.compose_content.partition("\n")[0]
     answer = command(["docker", "compose", "version", "--short"])
     version = parse_version(answer[1]) if answer is not None and answer[0] == 0 else None
     if answer is None or version is None:
@@ -321,7 +361,7 @@ def _compose(wanted: Wanted, command: Command, distribution: Mapping[str, str]) 
     if services is None or services[0] != 0:
         found.add("compose-file-invalid", host=wanted.host, path=wanted.path)
         return found
-    foreign = sorted(set(services[1].split()) - set(wanted.services))
+    foreign = [] if wanted.services is None else sorted(set(services[1].split()) - set(wanted.services))
     if foreign:
         found.add("foreign-services", host=wanted.host, path=wanted.path, services=", ".join(foreign))
     if hashed is not None and hashed[0] == 0:
@@ -356,16 +396,19 @@ def _read(path: str) -> Optional[str]:
 # The host itself
 
 
-def _host(wanted: Wanted, skew: Optional[float]) -> Found:
-    found = Found(facts={"skew": None if skew is None else round(skew, 1)})
-    if skew is not None and abs(skew) > wanted.max_clock_skew:
-        found.add(
-            "clock-skew",
-            host=wanted.host,
-            seconds=round(abs(skew)),
-            direction="ahead of" if skew > 0 else "behind",
-        )
-    return found
+def clock_skew(asked: float, host_time: float, answered: float) -> float:
+    """Seconds by which the host's clock is surely ahead of the controller's (behind: negative).
+
+    The host read its clock at some moment between the question and the answer: what lies in between is delay, not skew.
+    """
+    return max(host_time - answered, 0.0) + min(host_time - asked, 0.0)
+
+
+def check_clock(host: str, skew: float, allowed: float) -> Optional[GatewayError]:
+    if abs(skew) <= allowed:
+        return None
+    direction = "ahead of" if skew > 0 else "behind"
+    return causes.error("clock-skew", None, host=host, seconds=round(abs(skew)), direction=direction)
 
 
 def check_disk(wanted: Wanted, docker_root: Optional[str]) -> Found:

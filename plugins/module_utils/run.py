@@ -9,10 +9,23 @@ Nothing here knows Ansible; the action plugins hand over what the inventory and 
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
+
+# What an SSH client says of a server that has answered it. Ansible calls all of these "unreachable" as well.
+_SSH_ANSWERS = (
+    "Permission denied",
+    "Host key verification failed",
+    "REMOTE HOST IDENTIFICATION HAS CHANGED",
+    "Too many authentication failures",
+    "No supported authentication methods available",
+    "Unable to negotiate",
+    "Invalid/incorrect password",
+    "privilege escalation prompt",
+)
 
 
 class Run(NamedTuple):
@@ -37,6 +50,7 @@ def plan_run(
     groups: Mapping[str, Sequence[str]],
     covered: Optional[Sequence[str]] = None,
     limit: Optional[str] = None,
+    assumed: Sequence[str] = (),
 ) -> Run:
     """Check that the inventory can carry a takeover in *environment*, and give the run its id.
 
@@ -45,6 +59,7 @@ def plan_run(
     :param groups: Ansible's ``groups``.
     :param covered: hosts that the play covers (``ansible_play_hosts_all``); None where the play is not the fleet's.
     :param limit: ``--limit``, which without *covered* cannot be held against the fleet and is refused.
+    :param assumed: hosts that the operator states to be powered off, ``gateway_assume_fenced``.
     :raises GatewayError: ``inventory-incomplete`` with every problem found.
     """
     problems: List[str] = []
@@ -88,6 +103,12 @@ def plan_run(
             )
     elif limit:
         problems.append(f"--limit {limit} leaves out hosts; a takeover must ask the whole fleet")
+    strangers = sorted(set(assumed) - set(known))
+    if fleet and strangers:
+        problems.append(f"'gateway_assume_fenced' names {', '.join(strangers)}, which 'session_fleet' does not list")
+    off = sorted(set(assumed) & set(targets))
+    if off:
+        problems.append(f"'gateway_assume_fenced' names {', '.join(off)}, which is to run the gateway")
     if problems:
         raise GatewayError(
             "Nothing was asked and nothing was changed: " + "; ".join(problems) + ".",
@@ -96,21 +117,36 @@ def plan_run(
     return Run(str(uuid.uuid4()), targets[0], sorted(known))
 
 
-def silent_hosts(fleet: Sequence[str], answers: Mapping[str, Optional[Mapping[str, Any]]]) -> List[Silent]:
+def silent_hosts(
+    fleet: Sequence[str], answers: Mapping[str, Optional[Mapping[str, Any]]], assumed: Sequence[str] = ()
+) -> List[Silent]:
     """Hosts of *fleet* whose registered result is missing, unreachable, skipped or failed.
 
     A result that Ansible calls a success may be an unreachable one; only a plain, finished result counts.
+
+    :param assumed: hosts that the operator states to be powered off. They have to be asked too, and to be unreachable:
+        one that answers, with success, failure or SSH's refusal of user or key, contradicts that.
     """
     silent: List[Silent] = []
     for host in fleet:
         answer = answers.get(host)
-        if answer is None or answer.get("skipped"):
+        if host in assumed and answer is not None and not answer.get("skipped"):
+            refusal = _ssh_answer(answer)
+            if refusal or not answer.get("unreachable"):
+                silent.append(Silent(host, "answers", refusal))
+        elif answer is None or answer.get("skipped"):
             silent.append(Silent(host, "missing", ""))
         elif answer.get("unreachable"):
             silent.append(Silent(host, "unreachable", ""))
         elif answer.get("failed"):
             silent.append(Silent(host, "failed", str(answer.get("msg", "")).strip()))
     return silent
+
+
+def _ssh_answer(answer: Mapping[str, Any]) -> str:
+    """What an "unreachable" host's SSH server has answered; empty where nothing did."""
+    said = str(answer.get("msg", "")) if answer.get("unreachable") else ""
+    return next((words for words in _SSH_ANSWERS if words in said), "")
 
 
 def barrier_error(step: str, silent: Sequence[Silent], state: str, details: bool = True) -> GatewayError:
@@ -127,6 +163,16 @@ def barrier_error(step: str, silent: Sequence[Silent], state: str, details: bool
         sentences.append(
             f"{', '.join(unreachable)} could not be asked ({step}): no answer by SSH. A session there cannot be ruled out."
         )
+    answering = [item.host for item in silent if item.why == "answers"]
+    if answering:
+        codes.insert(0, "assumed-host-answers")
+        sentences.append(
+            f"gateway_assume_fenced states that {', '.join(answering)} is powered off, and it answers ({step}). Take it "
+            "out of that list: what answers can be fenced."
+        )
+    refused = [f"{item.host} says '{item.detail}'" for item in silent if item.why == "answers" and item.detail]
+    if refused:
+        sentences.append(f"By SSH, {', '.join(refused)}: mend the user, the key or the known host key first.")
     missing = [item.host for item in silent if item.why == "missing"]
     if missing:
         codes.append("step-failed")
@@ -137,8 +183,17 @@ def barrier_error(step: str, silent: Sequence[Silent], state: str, details: bool
             sentences.append(f"{item.host} failed at {step}{': ' + item.detail if details else '.'}")
     sentences.append(state)
     if unreachable:
-        sentences.append("Bring the host back (power, network, SSH) and run the same command again.")
+        sentences.append(
+            "Bring the host back (power, network, SSH) and run the same command again. Only where you have seen that it is "
+            f"powered off, add -e '{assume_fenced(unreachable)}' to that command: should it run after all, and with this "
+            "login, there are two sessions, and IBKR ends one of them again and again."
+        )
     return GatewayError(" ".join(sentences), codes[0])
+
+
+def assume_fenced(hosts: Sequence[str]) -> str:
+    """What goes on without *hosts*, as an argument of -e."""
+    return json.dumps({"gateway_assume_fenced": list(hosts)})
 
 
 def code_of(message: str) -> str:

@@ -160,7 +160,9 @@ def _directory(process: Process) -> str:
     ]
     if not usable:
         raise GatewayError(
-            f"no directory on the controller for the socket of this run's secrets: make {places[1]} writable",
+            "no directory on the controller for the socket of this run's secrets: set TMPDIR to one that is writable and "
+            f"whose path is shorter than {SOCKET_PATH_LIMIT - len(os.path.join(name, 'socket'))} characters; now it is "
+            f"{places[1]}",
             "secrets-agent-failed",
         )
     directory = os.path.join(usable[0], name)

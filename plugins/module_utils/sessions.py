@@ -9,7 +9,14 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Mapping, Sequence
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import fence, parked, start
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import (
+    fence,
+    history,
+    parked,
+    pending,
+    start,
+    stopping,
+)
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import lease as leases
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.engine import Engine
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
@@ -21,13 +28,17 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways
     since,
 )
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.hostlock import HostLock
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.receipts import receipt
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.receipts import receipt, settled
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.state import State
 
-STOP_SECONDS = 20
-STOP_ATTEMPTS = 3
 SETTLE_SECONDS = 10.0
+HISTORY_SHOWN = 5
 _INTERVAL = 0.2
+_ENDED = {
+    stopping.CLOSED: "closed by its own menu",
+    stopping.SIGNALLED: "ended by its stop signal",
+    stopping.KILLED: "killed",
+}
 
 
 class Sessions:
@@ -37,25 +48,30 @@ class Sessions:
         self._engine = engine
         self._state = state
         self._check_mode = check_mode
+        self._endings: dict[str, str | None] = {}
 
     def look(self) -> fence.Host:
         containers = self._engine.containers()
         return fence.Host(
-            read_gateways(containers),
+            read_gateways(containers, self._engine.read_file),
             {container_name(item): str(item["Id"]) for item in containers},
             self._state.parked(),
+            frozenset(record["container_id"] for record in self._state.pending()),
         )
 
     def info(self) -> dict[str, Any]:
+        """What there is on the host, and the end of its history."""
         host = self.look()
         running = [item for item in host.gateways if item.is_session]
         idle = [item for item in host.gateways if not item.is_session and item.parked is None]
-        records = {record["container_id"]: record for record in host.records}
+        parked_ids = {record["container_id"] for record in host.records if record["state"] == parked.PARKED}
         return {
             "sessions": [view for item in running for view in session_views(item)],
-            "stopped": [view for item in idle if item.container_id not in records for view in session_views(item)],
+            "stopped": [view for item in idle if item.container_id not in parked_ids for view in session_views(item)],
             "parked": parked_views(host),
             "leases": leases.Leases(self._state).living(),
+            "assumed_fenced": self._state.assumed(),
+            "history": self._state.history(HISTORY_SHOWN),
             "boot_id": leases.read_clock().boot_id,
         }
 
@@ -82,9 +98,9 @@ class Sessions:
         """Give what is parked for the login its names back."""
         return self._settle(demand, "return", fence.plan_return)
 
-    def clear(self, demand: fence.Demand) -> dict[str, Any]:
-        """Remove what is parked for the login."""
-        return self._settle(demand, "clear", fence.plan_clear)
+    def clear(self, demand: fence.Demand, answering: Sequence[str] = ()) -> dict[str, Any]:
+        """Remove what is parked for the login, and forget that the hosts *answering* were assumed to be powered off."""
+        return self._settle(demand, "clear", fence.plan_clear, answering)
 
     def start_gateway(self, demand: start.Demand) -> dict[str, Any]:
         """Start the gateway, or say why not. The lock is held until the engine has answered."""
@@ -92,17 +108,27 @@ class Sessions:
         if self._check_mode:
             return {"changed": True, "container": demand.container, "container_id": None, "since": None}
         with HostLock(self._state):
-            verdict = start.check_host(demand, self.look())
             own = self._state.read_lease(demand.key)
             start.check_lease(demand, own, leases.read_clock())
+            verdict = start.check_host(demand, self.look())
+            self._keep_assumptions(demand, leases.operator(own or {"owner": {}}))
             if not verdict.running:
                 self._logged(
                     demand.host,
                     demand.key,
                     demand.run_id,
                     "start",
-                    [f"{demand.container}: started"],
-                    lambda: self._engine.start(verdict.container_id),
+                    lambda: [
+                        f"{demand.container}: started",
+                        *(f"{host}: assumed to be powered off" for host in demand.assumed),
+                    ],
+                    lambda: pending.ask(
+                        self._state,
+                        verdict.container_id,
+                        demand.run_id,
+                        "start",
+                        lambda: self._engine.start(verdict.container_id),
+                    ),
                 )
             inspect = self._engine.inspect(verdict.container_id)
             if inspect is None:
@@ -118,11 +144,18 @@ class Sessions:
                 "since": since(inspect),
             }
 
+    def _keep_assumptions(self, demand: start.Demand, operator: str) -> None:
+        for host in settled(demand.key, demand.run_id, demand.receipts):
+            self._state.forget_assumed(demand.key, host)
+        for record in start.assumptions(demand, operator, leases.wall_time()):
+            self._state.write_assumed(demand.key, record["host"], record)
+
     def _settle(
         self,
         demand: fence.Demand,
         action: str,
         decide: Callable[[fence.Demand, fence.Host], fence.Plan],
+        answering: Sequence[str] = (),
     ) -> dict[str, Any]:
         if self._check_mode:
             host = self.look()
@@ -131,7 +164,12 @@ class Sessions:
         with HostLock(self._state):
             self._own_lease(demand.host, demand.login, demand.key, demand.run_id)
             plan = decide(demand, self.look())
-            return self._settled(demand, plan, self._carried_out(demand, action, plan))
+            result = self._settled(demand, plan, self._carried_out(demand, action, plan))
+            known = [record["host"] for record in self._state.assumed() if record["login_key"] == demand.key]
+            forgotten = [host for host in known if host in answering]
+            for host in forgotten:
+                self._state.forget_assumed(demand.key, host)
+            return {**result, "changed": result["changed"] or bool(forgotten)}
 
     def _own_lease(self, host: str, login: str, key: str, run_id: str) -> leases.Record:
         return leases.owned(self._state.read_lease(key), host, login, run_id, leases.read_clock())
@@ -143,31 +181,36 @@ class Sessions:
                 demand.key,
                 demand.run_id,
                 action,
-                [item["text"] for item in plan.done],
+                lambda: [item["text"] for item in self._done(plan)],
                 lambda: self._carry_out(plan.steps),
             )
         return self.look()
 
     def _logged(
-        self, host: str, key: str, run_id: str, action: str, done: Sequence[str], function: Callable[[], None]
+        self,
+        host: str,
+        key: str,
+        run_id: str,
+        action: str,
+        done: Callable[[], Sequence[str]],
+        function: Callable[[], None],
     ) -> None:
         """Run *function*, and add to the history what was done and how it ended."""
-        record = self._state.read_lease(key) or {"owner": {}}
-        entry = {
-            "at": leases.wall_time(),
-            "host": host,
-            "login_key": key,
-            "run_id": run_id,
-            "operator": leases.operator(record),
-            "action": action,
-            "done": list(done),
-        }
         try:
             function()
         except GatewayError as error:
-            self._state.append_history({**entry, "outcome": error.code})
+            history.note(self._state, host, key, run_id, action, done(), error.code)
             raise
-        self._state.append_history({**entry, "outcome": "done"})
+        history.note(self._state, host, key, run_id, action, done())
+
+    def _done(self, plan: fence.Plan) -> list[dict[str, Any]]:
+        """What a plan has done, with how each container that it stopped has ended."""
+        done = []
+        for item in plan.done:
+            ended = self._endings.get(item["container_id"])
+            text = item["text"] if ended is None else f"{item['text']}; {_ENDED[ended]}"
+            done.append({**item, "ended": ended, "text": text})
+        return done
 
     def _carry_out(self, steps: Sequence[fence.Step]) -> None:
         """Do the steps in their order; a failure before a gateway is touched takes back what was prepared."""
@@ -206,35 +249,16 @@ class Sessions:
         elif step.kind == fence.POLICY:
             self._engine.never_restart(step.container_id)
         elif step.kind == fence.STOP:
-            self._stop(step.container_id, step.detail)
+            self._endings[step.container_id] = stopping.end(self._engine, step.container_id, step.detail)
         elif step.kind == fence.RENAME:
             self._engine.rename(step.container_id, step.detail)
         elif step.kind == fence.REMOVE:
             self._engine.remove(step.container_id)
         elif step.kind == fence.FORGET:
             self._state.forget_parked(step.container_id)
+        elif step.kind == fence.SETTLE:
+            self._state.forget_pending(step.container_id)
         return None
-
-    def _stop(self, container_id: str, grace: int) -> None:
-        """Stop a container and wait for the engine to say so: its signal first where *grace* allows, then kill."""
-        if grace > 0:
-            self._engine.stop(container_id, grace)
-        for _attempt in range(STOP_ATTEMPTS):
-            if not self._is_up(container_id):
-                return
-            self._engine.kill(container_id)
-            self._engine.wait_stopped(container_id, STOP_SECONDS)
-        if self._is_up(container_id):
-            raise GatewayError(
-                f"The container {container_id[:12]} still runs after {STOP_ATTEMPTS} kills, {STOP_SECONDS} seconds "
-                "each: Docker or the kernel holds it. No gateway was started. 'docker inspect' and 'dmesg' on the host "
-                "may tell; as a last resort restart the host.",
-                "stop-failed",
-            )
-
-    def _is_up(self, container_id: str) -> bool:
-        state = (self._engine.inspect(container_id) or {}).get("State") or {}
-        return bool(state.get("Running") or state.get("Restarting") or state.get("Paused"))
 
     def _copy(
         self,
@@ -279,16 +303,23 @@ class Sessions:
         return {
             "changed": bool(plan.steps),
             "receipt": receipt(
-                demand.host, demand.key, demand.run_id, generation, now.boot_id, plan.seen, plan.done, now.wall
+                demand.host,
+                demand.key,
+                demand.run_id,
+                demand.target,
+                generation,
+                now.boot_id,
+                plan.seen,
+                self._done(plan),
+                now.wall,
             ),
             "parked": [dict(item) for item in shelf],
         }
 
-    @staticmethod
-    def _settled(demand: fence.Demand, plan: fence.Plan, host: fence.Host) -> dict[str, Any]:
+    def _settled(self, demand: fence.Demand, plan: fence.Plan, host: fence.Host) -> dict[str, Any]:
         return {
             "changed": bool(plan.steps),
-            "done": [dict(item) for item in plan.done],
+            "done": self._done(plan),
             "returned": [dict(item) for item in plan.returned],
             "parked": parked_views(host, demand.key),
         }

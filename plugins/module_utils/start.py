@@ -27,6 +27,11 @@ class Demand(NamedTuple):
     fleet: Sequence[str]
     receipts: Sequence[Mapping[str, Any]]
     leases: Sequence[Mapping[str, Any]]
+    assumed: Sequence[str] = ()
+
+    @property
+    def wanted(self) -> proofs.Wanted:
+        return proofs.Wanted(self.fleet, self.key, self.run_id, self.host, self.assumed)
 
 
 class Verdict(NamedTuple):
@@ -45,9 +50,7 @@ def check_receipts(demand: Demand, check_mode: bool = False) -> None:
             "so no other host's run would have asked it. Add it to session_fleet.",
             "host-not-in-fleet",
         )
-    problems = proofs.verify(
-        demand.receipts, demand.leases, demand.fleet, demand.key, demand.run_id, check_mode=check_mode
-    )
+    problems = proofs.verify(demand.wanted, demand.receipts, demand.leases, check_mode=check_mode)
     if problems:
         raise proofs.refuse(problems, demand.container)
 
@@ -68,6 +71,21 @@ def check_lease(demand: Demand, record: leases.Record | None, now: leases.Now) -
             f"the lease of {demand.host} has the generation {own['generation']}, and its receipt has not",
         )
         raise proofs.refuse([problem], demand.container)
+
+
+def assumptions(demand: Demand, operator: str, wall: str) -> list[dict[str, Any]]:
+    """What the target keeps of the hosts that the operator states to be powered off, until a run has fenced them."""
+    return [
+        {
+            "host": host,
+            "login": demand.login,
+            "login_key": demand.key,
+            "run_id": demand.run_id,
+            "operator": operator,
+            "assumed_at": wall,
+        }
+        for host in demand.assumed
+    ]
 
 
 def check_host(demand: Demand, host: Host) -> Verdict:

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files that a host keeps for sessions: leases, records of what is parked, and the history. Root's alone.
+"""The files that a host keeps for sessions: leases, records of what is parked, assumed or pending, and the history. They
+are root's alone.
 
 A file is replaced as a whole and is on the disk before the call returns, so that a host that loses power has the old
 content or the new one. A file that cannot be read is an error, never an empty answer.
@@ -33,6 +34,14 @@ LEASE_FIELDS: Mapping[str, Any] = {
     "taken_at": str,
     "expires": (int, float),
 }
+ASSUMED_FIELDS: Mapping[str, Any] = {
+    "host": str,
+    "login": str,
+    "login_key": str,
+    "run_id": str,
+    "operator": str,
+    "assumed_at": str,
+}
 PARKED_FIELDS: Mapping[str, Any] = {
     "container_id": str,
     "former_name": str,
@@ -45,10 +54,23 @@ PARKED_FIELDS: Mapping[str, Any] = {
     "restart_policy": str,
     "restart_retries": int,
     "was_running": bool,
+    "was_proven": bool,
     "slot_labels": (dict, type(None)),
     "state": str,
     "parked_at": str,
 }
+PENDING_FIELDS: Mapping[str, Any] = {
+    "container_id": str,
+    "run_id": str,
+    "request": str,
+    "asked_at": str,
+}
+
+_PARTS = ("leases", "parked", "assumed", "pending")
+
+# The history has one file before the one that it is written to; each holds this many bytes, some 3,000 entries.
+HISTORY_BYTES = 1_000_000
+_TAIL_BYTES = 65536
 
 
 class State:
@@ -58,10 +80,11 @@ class State:
         self.directory = directory
         self.lock_path = os.path.join(directory, "leases", ".lock")
         self.history_path = os.path.join(directory, "history.jsonl")
+        self.older_history_path = self.history_path + ".1"
 
     def prepare(self) -> None:
         """Create the directories where they are missing."""
-        paths = [self.directory] + [os.path.join(self.directory, part) for part in ("leases", "parked")]
+        paths = [self.directory] + [os.path.join(self.directory, part) for part in _PARTS]
         try:
             for path in paths:
                 os.makedirs(path, mode=0o700, exist_ok=True)
@@ -88,30 +111,84 @@ class State:
         self._write(self.parked_path(container_id), record)
 
     def forget_parked(self, container_id: str) -> None:
-        path = self.parked_path(container_id)
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise _refused(path, error) from error
-        _sync_directory(os.path.dirname(path))
+        self._forget(self.parked_path(container_id))
 
     def parked(self) -> list[dict[str, Any]]:
         return list(self._all("parked", PARKED_FIELDS))
 
+    def assumed_path(self, key: str, host: str) -> str:
+        return os.path.join(self.directory, "assumed", quote(key, safe="") + "," + quote(host, safe="") + ".json")
+
+    def write_assumed(self, key: str, host: str, record: Mapping[str, Any]) -> None:
+        self._write(self.assumed_path(key, host), record)
+
+    def forget_assumed(self, key: str, host: str) -> None:
+        self._forget(self.assumed_path(key, host))
+
+    def assumed(self) -> list[dict[str, Any]]:
+        """The hosts that operators stated to be powered off, and that no run has fenced since."""
+        return list(self._all("assumed", ASSUMED_FIELDS))
+
+    def pending_path(self, container_id: str) -> str:
+        return os.path.join(self.directory, "pending", container_id + ".json")
+
+    def read_pending(self, container_id: str) -> dict[str, Any] | None:
+        return self._read(self.pending_path(container_id), PENDING_FIELDS)
+
+    def write_pending(self, container_id: str, record: Mapping[str, Any]) -> None:
+        self._write(self.pending_path(container_id), record)
+
+    def forget_pending(self, container_id: str) -> None:
+        self._forget(self.pending_path(container_id))
+
+    def pending(self) -> list[dict[str, Any]]:
+        """The requests that the engine has not answered."""
+        return list(self._all("pending", PENDING_FIELDS))
+
     def append_history(self, entry: Mapping[str, Any]) -> None:
-        """Add one line to the history. One write, so that two writers never mix their lines."""
+        """Add one line to the history, under the host's lock. A full file gives way to a new one."""
         line = json.dumps(dict(entry), sort_keys=True) + "\n"
         try:
-            descriptor = os.open(self.history_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if os.path.exists(self.history_path) and os.path.getsize(self.history_path) >= HISTORY_BYTES:
+                os.replace(self.history_path, self.older_history_path)
+            descriptor = os.open(self.history_path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.write(descriptor, line.encode("utf-8"))
+                size = os.fstat(descriptor).st_size
+                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                os.write(descriptor, b"\n" * torn + line.encode("utf-8"))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise _refused(self.history_path, error) from error
+
+    def history(self, count: int) -> list[dict[str, Any]]:
+        """The last entries of the history, the latest last. What a power cut has torn is left out."""
+        entries: list[dict[str, Any]] = []
+        for path in (self.history_path, self.older_history_path):
+            if len(entries) < count:
+                entries = self._last_entries(path, count - len(entries)) + entries
+        return entries
+
+    @staticmethod
+    def _last_entries(path: str, count: int) -> list[dict[str, Any]]:
+        try:
+            with open(path, "rb") as stream:
+                stream.seek(max(0, os.path.getsize(path) - _TAIL_BYTES))
+                lines = stream.read().decode("utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _refused(path, error) from error
+        entries = []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in ("at", "run_id", "action")):
+                entries.append(entry)
+        return entries[-count:]
 
     def _all(self, part: str, fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         directory = os.path.join(self.directory, part)
@@ -146,6 +223,16 @@ class State:
                 "state-damaged",
             )
         return content
+
+    @staticmethod
+    def _forget(path: str) -> None:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _refused(path, error) from error
+        _sync_directory(os.path.dirname(path))
 
     @staticmethod
     def _write(path: str, record: Mapping[str, Any]) -> None:

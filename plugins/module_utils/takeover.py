@@ -9,20 +9,32 @@ Nothing here knows Ansible or an engine; the hosts' `session_info` results come 
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways import LIVE, PAPER, login_key
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways import (
+    LIVE,
+    PAPER,
+    fence_by_name,
+    login_key,
+)
 
 PAPER_TRADING = "Paper Trading"
 
 
 class Plan(NamedTuple):
-    """Who holds the login beside the container that is to hold it, what is parked, and why a takeover is needed."""
+    """Who holds the login beside the container that is to hold it, and what is parked.
+
+    `reasons` say why other hosts have to be fenced, `leftovers` what an earlier run has left to be cleared away.
+    `unsettled` are hosts that an earlier run assumed to be powered off and that answer again: they have to be fenced.
+    """
 
     holders: List[Dict[str, Any]]
     parked: List[Dict[str, Any]]
     reasons: List[str]
+    leftovers: List[str]
+    unsettled: List[Dict[str, Any]]
 
 
 def plan_takeover(
@@ -33,29 +45,48 @@ def plan_takeover(
     fleet: Sequence[str],
     seen: Mapping[str, Mapping[str, Any]],
     protected: Sequence[str],
+    assumed: Sequence[str] = (),
+    named: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    environment: str = "",
+    move_from: str = "",
 ) -> Plan:
     """Decide whether *login* may be brought to *container* on *target*, and what stands in its way.
 
     :param seen: `session_info`'s result of every host of *fleet*.
     :param protected: hosts whose sessions no run of another environment may stop.
+    :param assumed: hosts that the operator states to be powered off; they have shown nothing.
+    :param named: by host, containers that may be fenced although their login cannot be read.
+    :param environment: the run's environment. What this collection has deployed elsewhere for another one stays there.
+    :param move_from: the host from which the login may be moved all the same.
     :raises GatewayError: one error that names every refusal; nothing was changed by then.
     """
     key = login_key(login)
     holders: List[Dict[str, Any]] = []
     parked: List[Dict[str, Any]] = []
     refusals: List[GatewayError] = []
-    for host in fleet:
+    unsettled: List[Dict[str, Any]] = []
+    asked = [host for host in fleet if host not in assumed]
+    for host in asked:
         for session in seen[host]["sessions"]:
-            if not session["readable"]:
+            by_name = session["container"] in named.get(host, ())
+            if not session["readable"] and not by_name:
                 refusals.append(unreadable(host, session))
-            elif session["login_key"] == key:
+            elif session["login_key"] == key or (not session["readable"] and by_name):
                 holders.append(dict(session, host=host))
+        unsettled.extend(
+            dict(item, recorded_on=host)
+            for item in seen[host]["assumed_fenced"]
+            if item["login_key"] == key and item["host"] in asked
+        )
         parked.extend(dict(item, host=host) for item in seen[host]["parked"] if item["for_login_key"] == key)
     for holder in holders:
-        if holder["mode"] == LIVE and trading_mode == PAPER_TRADING:
+        counts_as_live = holder["mode"] == LIVE and (holder["readable"] or holder["mode_stated"])
+        if counts_as_live and trading_mode == PAPER_TRADING:
             refusals.append(live_holder(login, holder))
         elif holder["host"] in protected and holder["host"] != target:
             refusals.append(protected_holder(login, holder))
+        elif holder.get("environment") not in (None, environment) and holder["host"] not in (target, move_from):
+            refusals.append(second_home(login, holder, target))
     if refusals:
         raise GatewayError(
             "Nothing was started and nothing was stopped. " + " ".join(refusal.message for refusal in refusals),
@@ -66,16 +97,21 @@ def plan_takeover(
         f"{login} is in use on {item['host']} by the container {item['container']} ({item['state']}, {item['mode']})"
         for item in others
     ]
-    reasons += [
+    leftovers = [
         f"{item['host']} has the container {item['former_name']} parked since {item['parked_at']}" for item in parked
     ]
-    return Plan(others, parked, reasons)
+    reasons += [
+        f"{item['host']} was assumed to be powered off by {item['operator']} at {item['assumed_at']}, and answers again"
+        for item in unsettled
+    ]
+    return Plan(others, parked, reasons, leftovers, unsettled)
 
 
 def unreadable(host: str, session: Mapping[str, Any]) -> GatewayError:
     return GatewayError(
         f"The container {session['container']} on {host} runs a gateway ({session['image']}) whose login cannot be read, "
-        "so it may hold this one. Stop it by hand if it does, or make its username readable in its environment.",
+        "so it may hold this one. Stop it by hand if it does, make its username readable in its environment, or have it "
+        f"fenced: {fence_by_name(host, session['container'])}.",
         "login-unreadable",
     )
 
@@ -95,4 +131,14 @@ def protected_holder(login: str, holder: Mapping[str, Any]) -> GatewayError:
         "of another environment to stop it. Stop it there with that environment's own playbook, or set session_protected "
         "to false for that host.",
         "session-protected",
+    )
+
+
+def second_home(login: str, holder: Mapping[str, Any], target: str) -> GatewayError:
+    return GatewayError(
+        f"{login} was deployed to {holder['host']} for {holder['environment']}, where the container {holder['container']} uses it "
+        f"since {holder['since']}, and one login has one home: {target} would end that session, and its next deploy this one. "
+        "Most likely 1Password's item of one of the two environments holds the wrong username. To move the login for good, "
+        f"add -e gateway_move_from={holder['host']} to the same command; that stops the trading engine there as well.",
+        "login-of-two-hosts",
     )

@@ -18,8 +18,10 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_
     parse_time,
     read_line,
 )
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways import PROJECT_LABEL
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.host_engine import HostEngine
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import (
+    GONE,
     INNER_PORT,
     Container,
     read_container,
@@ -94,6 +96,24 @@ def check(engine: HostEngine, wanted: Wanted, restart: bool, wait: bool) -> Chec
             awaited=awaited,
         ),
     )
+
+
+def stop(engine: HostEngine, name: str, project: str, check_mode: bool) -> Dict[str, Any]:
+    """Stop the trading engine of a gateway that was moved away; one of another compose project stays as it is.
+
+    Its restart policy stays too, so that it is complete when the login comes back; only `always` would revive it.
+    """
+    inspect = engine.inspect(name)
+    container = read_container(inspect)
+    labels = ((inspect or {}).get("Config") or {}).get("Labels") or {}
+    if container.status == ABSENT or labels.get(PROJECT_LABEL) != project:
+        return _result(ABSENT, GONE, False)
+    stops = container.status in ("running", "restarting", "paused")
+    if stops and not check_mode:
+        if container.restart_policy == "always":
+            engine.restart_policy(container.identity, "unless-stopped")
+        engine.stop(container.identity, GRACE)
+    return _result(STOPPED, container, stops)
 
 
 def _result(state: str, container: Container, changed: bool) -> Dict[str, Any]:

@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Set, Tuple
 
 # From 201 on the protocol carries raw integers and protobuf; 187 is the newest version of the text protocol.
 MIN_VERSION = 100
@@ -19,6 +19,8 @@ MAX_FRAME = 1 << 20
 MAX_BYTES = 4 << 20
 MAX_FRAMES = 20_000
 MAX_ACCOUNTS = 1_000
+MAX_NOTICES = 50
+MAX_NOTICE_TEXT = 200
 
 START_API = b"71"
 ERROR_MESSAGE = b"4"
@@ -90,6 +92,8 @@ class Conversation:
         self.accounts: Tuple[str, ...] = ()
         self.next_id: Optional[int] = None
         self.notices: List[Notice] = []
+        self.connected = True
+        self._codes: Set[int] = set()
         self._pending = b""
         self._bytes = 0
         self._frames = 0
@@ -97,16 +101,6 @@ class Conversation:
     @property
     def complete(self) -> bool:
         return bool(self.accounts) and self.next_id is not None
-
-    @property
-    def connected(self) -> bool:
-        up = True
-        for notice in self.notices:
-            if notice.code in LINK_LOST:
-                up = False
-            elif notice.code in LINK_RESTORED:
-                up = True
-        return up
 
     def receive(self, data: bytes) -> bytes:
         """Take in what the peer sent; returns what is to be sent in answer. Raises Garbage."""
@@ -141,9 +135,19 @@ class Conversation:
                 raise Garbage("its next order id is no number")
             self.next_id = int(fields[2])
         elif fields[0] == ERROR_MESSAGE and len(fields) >= 5 and _NUMBER.match(fields[3]):
-            text = fields[4][:200].decode("ascii", "replace")
-            self.notices.append(Notice(int(fields[3]), text))
+            self._notice(int(fields[3]), fields[4])
         return b""
+
+    def _notice(self, code: int, text: bytes) -> None:
+        """Each notice counts; of a flood of them the first are kept to be shown."""
+        self._codes.add(code)
+        if code in LINK_LOST:
+            self.connected = False
+        elif code in LINK_RESTORED:
+            self.connected = True
+        if len(self.notices) < MAX_NOTICES:
+            shown = text[:MAX_NOTICE_TEXT].decode("ascii", "replace")
+            self.notices.append(Notice(code, "".join(letter if letter.isprintable() else " " for letter in shown)))
 
     def _greeting(self, fields: List[bytes]) -> bytes:
         if len(fields) < 2 or not _NUMBER.match(fields[0]):
@@ -164,14 +168,13 @@ class Conversation:
 
     def answer(self, ending: str, detail: str = "") -> Answer:
         """The outcome, once the connection ended as `ending` says: CLOSED, SILENT (no more time) or GARBAGE."""
-        codes = {notice.code for notice in self.notices}
         if ending == GARBAGE:
             outcome = GARBAGE
-        elif CLIENT_ID_IN_USE in codes and not self.complete:
+        elif CLIENT_ID_IN_USE in self._codes and not self.complete:
             outcome = IN_USE
         elif self.complete:
             outcome = ANSWERED
-        elif codes & NOT_CONNECTED:
+        elif self._codes & NOT_CONNECTED:
             outcome = OFFLINE
         elif ending == CLOSED:
             outcome = CLOSED if self.server_version is None else TURNED_AWAY

@@ -14,8 +14,10 @@ description:
   - Waits until the login of a running gateway is decided, and says how.
   - A login counts as proven when the trading API on the gateway answered with the expected account, and by nothing
     else. Neither a line of the log nor an open port 4000 is taken for success.
-  - A login counts as failed at the line of the gateway's log that decides it, not at a time-out. The cause is an entry
-    of the catalogue of causes, and the module's message ends with its code.
+  - A login counts as failed by the evidence that decides it, not at a time-out. That is a line of the gateway's log; where
+    the log is silent, a dialog on the gateway's screen or its launcher.log; or the end of the gateway's program. The cause
+    is an entry of the catalogue of causes, and the module's message ends with its code.
+  - Shows on the controller what the login waits for, as it goes on.
   - Starts no gateway and never repeats a login.
 options:
   container:
@@ -42,8 +44,13 @@ options:
   run_id:
     description:
       - The UUID4 of the playbook run.
-      - When given, O(restart_policy) is set only while this run holds the unexpired lease of O(login) on this host.
+      - When given, O(restart_policy) is set only while this run holds the unexpired lease of O(login) on this host, and
+        that lease is renewed while the login is waited for.
     type: str
+  lease_ttl:
+    description: Seconds for which the lease of O(run_id) is renewed.
+    type: int
+    default: 900
   wait:
     description:
       - Whether to wait until the login is decided, and to fail when it is not proven.
@@ -57,7 +64,7 @@ options:
   login_timeout:
     description:
       - Seconds that a login may take from one step to the next. A login that makes progress is never cut off.
-      - Some dialogs make the image hang in silence. This is the bound for them.
+      - This is the bound for a login that stands still without showing why.
     type: int
     default: 300
   proof_timeout:
@@ -91,6 +98,11 @@ options:
     description: The trading API's port in the container.
     type: int
     default: 4000
+  progress:
+    description:
+      - File to which each stage of the login is appended while it is waited for, one JSON object a line.
+      - Set by this module's own action, which shows the stages on the controller. Of no use in a playbook.
+    type: path
 extends_documentation_fragment:
   - abstractfinance.ibgateway.engine
   - abstractfinance.ibgateway.attributes
@@ -147,6 +159,15 @@ connected:
   description: Whether the proof saw the gateway connected to IBKR, which is to say neither 1100 nor 2110.
   type: bool
   returned: always
+orders:
+  description:
+    - Of a proven gateway, whether orders are V(allowed) or the API is V(read-only), as the image's check of the options
+      has set it in this start. A check that is under way is waited for, 30 seconds at most.
+    - V(none) where the check was skipped, as it is from the third start with the same settings on. Nothing that can be
+      read without touching the gateway shows then what is in effect.
+  type: str
+  returned: always
+  sample: allowed
 since:
   description: When the container was started, ISO 8601 UTC.
   type: str
@@ -204,7 +225,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.causes i
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_watch import Decided, decide
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.host_engine import HostEngine
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import Bounds, Expected
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import WITHIN, Bounds, Expected
 
 
 def main() -> None:
@@ -216,10 +237,11 @@ def main() -> None:
             "trading_mode": {"type": "str", "required": True, "choices": list(MODES)},
             "host": {"type": "str", "default": "this host"},
             "run_id": {"type": "str"},
+            "lease_ttl": {"type": "int", "default": 900},
             "wait": {"type": "bool", "default": True},
-            "install_timeout": {"type": "int", "default": 900},
-            "login_timeout": {"type": "int", "default": 300},
-            "proof_timeout": {"type": "int", "default": 60},
+            "install_timeout": {"type": "int", "default": WITHIN["install"]},
+            "login_timeout": {"type": "int", "default": WITHIN["login"]},
+            "proof_timeout": {"type": "int", "default": WITHIN["proof"]},
             "listen": {"type": "float"},
             "stop_failed": {"type": "bool", "default": False},
             "restart_policy": {
@@ -229,6 +251,7 @@ def main() -> None:
             },
             "client_id": {"type": "int", "default": 7493},
             "port": {"type": "int", "default": 4000},
+            "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )
@@ -252,6 +275,8 @@ def main() -> None:
             restart_policy=None if params["restart_policy"] == "none" else params["restart_policy"],
             host=params["host"],
             run_id=params["run_id"],
+            lease_ttl=params["lease_ttl"],
+            progress=params["progress"],
         )
     except GatewayError as error:
         module.fail_json(msg=str(error), code=error.code)

@@ -43,10 +43,11 @@ options:
     type: str
     default: ibgateway
   services:
-    description: The services that the compose file is to have. Others in the file that is there are a problem.
+    description:
+      - The services that the compose file is to have. Others in the file that is there are a problem.
+      - Without it, services are not checked. For a run that does not write the file.
     type: list
     elements: str
-    required: true
   image:
     description: The gateway's image, for RV(image_present) and RV(image_id).
     type: str
@@ -78,11 +79,20 @@ options:
     description: The oldest Compose that serves.
     type: str
     default: 2.24.0
-  controller_time:
-    description: The controller's time, in seconds since the epoch. Without it the clock is not checked.
-    type: float
+  environment:
+    description:
+      - What Compose is to give the gateway's container, by variable; a literal, C(${KEY:?}) or C(${KEY:-default}) with a
+        key of the C(.env) in O(project_dir). For RV(gateway.differs).
+    type: dict
+    default: {}
+  settings_volume:
+    description: The volume with the gateway's settings, for RV(settings_volume) and RV(gateway.has_settings).
+    type: str
   max_clock_skew:
-    description: Seconds by which the clocks of host and controller may differ.
+    description:
+      - Seconds by which the clocks of host and controller may differ.
+      - Held on the controller, which knows when the question left and when the answer came. What may be delay is not
+        taken for a difference.
     type: float
     default: 10
 extends_documentation_fragment:
@@ -100,7 +110,6 @@ EXAMPLES = r"""
     ports:
       - port: 4000
       - port: 5900
-    controller_time: "{{ now().timestamp() }}"
   register: gateway_checked
 
 - name: Stop at what was found
@@ -137,10 +146,16 @@ free_mb:
   description: Megabytes free where least is free, of the file systems of O(project_dir) and of the engine's data.
   type: int
   returned: always
-skew:
-  description: Seconds by which the host's clock is ahead of the controller's.
+time:
+  description: The host's time, in seconds since the epoch.
   type: float
   returned: always
+  sample: 1764110400.5
+skew:
+  description: Seconds by which the host's clock is surely ahead of the controller's. Negative when it is behind.
+  type: float
+  returned: always
+  sample: 0.0
 gateway:
   description: The container O(container) as it is now.
   type: dict
@@ -184,6 +199,43 @@ gateway:
     service:
       description: Its Compose service.
       type: str
+    differs:
+      description:
+        - Names of the variables of O(environment) whose value in the container is not as the C(.env) and the inventory
+          have it. Values are never shown.
+        - Null when there is no container.
+      type: list
+      elements: str
+      sample: [IB_PASSWORD]
+    has_settings:
+      description: Whether it keeps its settings in O(settings_volume).
+      type: bool
+    ports:
+      description: Addresses and ports of the host on which it is published.
+      type: list
+      elements: str
+      sample: ["127.0.0.1:4000"]
+settings_volume:
+  description: Whether there is a volume O(settings_volume).
+  type: bool
+  returned: always
+env:
+  description: What the C(.env) in O(project_dir) says. Null where it does not.
+  type: dict
+  returned: always
+  contains:
+    login:
+      description: The IBKR username.
+      type: str
+      sample: afpaper01
+    account:
+      description: The account.
+      type: str
+      sample: DU1234567
+    trading_mode:
+      description: The trading mode.
+      type: str
+      sample: Paper Trading
 expected_config_hash:
   description:
     - The hash that Compose gives O(service) in the files as they are. Null when they are not there.
@@ -192,6 +244,10 @@ expected_config_hash:
   returned: always
 compose_current:
   description: Whether the compose file on the host is O(compose_content). Null without that option.
+  type: bool
+  returned: always
+compose_ours:
+  description: Whether the compose file on the host begins as O(compose_content) does, and so was written by it.
   type: bool
   returned: always
 image_id:
@@ -227,7 +283,7 @@ def main() -> None:
             "project": {"type": "str", "default": "abstractfinance"},
             "service": {"type": "str", "default": "ibgateway"},
             "container": {"type": "str", "default": "ibgateway"},
-            "services": {"type": "list", "elements": "str", "required": True},
+            "services": {"type": "list", "elements": "str"},
             "image": {"type": "str"},
             "ports": {
                 "type": "list",
@@ -242,12 +298,14 @@ def main() -> None:
             "account": {"type": "str"},
             "min_free_mb": {"type": "int", "default": 1024},
             "min_compose": {"type": "str", "default": "2.24.0"},
-            "controller_time": {"type": "float"},
+            "environment": {"type": "dict", "default": {}},
+            "settings_volume": {"type": "str"},
             "max_clock_skew": {"type": "float", "default": 10},
         },
         supports_check_mode=True,
     )
     options = {**module.params, "ports": [Port(item["bind"], item["port"]) for item in module.params["ports"]]}
+    del options["max_clock_skew"]
     module.exit_json(changed=False, **check(Wanted(**options)))
 
 

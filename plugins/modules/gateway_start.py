@@ -12,8 +12,9 @@ author: "AbstractFinance (@abstractfinance)"
 description:
   - Starts the container that was created for the login. Nothing else in this collection starts a gateway.
   - Refuses unless there is a receipt of M(abstractfinance.ibgateway.session_fence) for each host of O(fleet), of
-    this run, this login, and the generation of the lease that this run holds there. So a host that did not answer,
-    C(--limit) or C(--start-at-task) cannot lead to a second session.
+    this run, this login, for a start on this host, and of the generation of the lease that this run holds there. So a host
+    that did not answer, C(--limit) or C(--start-at-task) cannot lead to a second session.
+  - The one exception are hosts of O(assume_fenced).
   - Looks at the host again, under the host's lock. The host's own lease must be this run's and unexpired, the container
     must have the login and the restart policy V(no), and nothing else here may hold the login.
   - A container that runs already, with all of that true, is left running.
@@ -28,17 +29,29 @@ options:
     elements: str
     required: true
   receipts:
-    description: The receipts of all hosts of O(fleet).
+    description: The receipts of all hosts of O(fleet) but those of O(assume_fenced).
     type: list
     elements: dict
     required: true
   leases:
     description:
       - What M(abstractfinance.ibgateway.session_lease) returned as C(lease) at the last renewal, for all hosts of
-        O(fleet).
+        O(fleet) but those of O(assume_fenced).
     type: list
     elements: dict
     required: true
+  assume_fenced:
+    description:
+      - Inventory names of hosts of which the operator states that they are powered off, so that they can be asked neither
+        for a receipt nor for a lease.
+      - Refused for a host that gave either, for O(host) itself, and for one that is not in O(fleet).
+      - Each is recorded on O(host), and M(abstractfinance.ibgateway.session_info) returns the record until a run has fenced
+        that host. The record goes with the next start here that has that host's receipt, or with
+        O(abstractfinance.ibgateway.session_fence#module:state=cleared).
+      - Should such a host run after all, and with this login, there are two sessions.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - abstractfinance.ibgateway.attributes
   - abstractfinance.ibgateway.run
@@ -113,6 +126,7 @@ def main() -> None:
             "fleet": {"type": "list", "elements": "str", "required": True},
             "receipts": {"type": "list", "elements": "dict", "required": True},
             "leases": {"type": "list", "elements": "dict", "required": True},
+            "assume_fenced": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -126,6 +140,7 @@ def main() -> None:
         fleet=params["fleet"],
         receipts=params["receipts"],
         leases=params["leases"],
+        assumed=params["assume_fenced"],
     )
     try:
         result = Sessions(Engine(), State(), module.check_mode).start_gateway(demand)

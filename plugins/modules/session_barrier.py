@@ -32,6 +32,13 @@ options:
     description: One sentence that says what has happened to the gateways so far, for the message.
     type: str
     required: true
+  assumed:
+    description:
+      - Hosts of O(fleet) that the operator states to be powered off (C(gateway_assume_fenced)).
+      - They have to be asked like the others, and to be unreachable. One that answers stops the run.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     support: full

@@ -12,6 +12,9 @@ author: "AbstractFinance (@abstractfinance)"
 description:
   - Parks every gateway on the host that holds the login. Its restart policy becomes V(no), it is stopped, and it is put
     aside under another name, until it is removed (O(state=cleared)) or given back (O(state=returned)).
+  - Stops it cleanly where that is possible. A logged-in gateway of heshiming/ibga, which ignores the stop signal, is
+    closed by its own menu within 8 seconds, and then killed; another gets 10 seconds to answer its stop signal, unless
+    its first process ignores that signal. What still runs is killed.
   - Looks again afterwards, and fails unless nothing on the host uses the login or would use it again.
   - Works only while this run holds the lease of the login on this host, and under the host's lock.
   - Refuses, before anything is changed, to stop a live session for a paper run or a session of a protected host, and
@@ -29,6 +32,19 @@ options:
     type: str
     choices: [fenced, returned, cleared]
     default: fenced
+  target:
+    description:
+      - With O(state=fenced), the host on which this run is going to start the login, by its inventory name. The receipt
+        serves for a start there only, so that one from before a start cannot serve for a start elsewhere after it.
+      - Required for O(state=fenced).
+    type: str
+  receipts:
+    description:
+      - With O(state=cleared), the receipts of this run. The hosts that gave them have been fenced, so that it is forgotten
+        here that they were assumed to be powered off.
+    type: list
+    elements: dict
+    default: []
   mode:
     description: Trading mode of the run. A V(paper) run never stops a live session.
     type: str
@@ -50,13 +66,27 @@ options:
     type: str
   keep:
     description:
-      - Name of the container that this run is going to start, on the host that is to hold the login.
-      - While it has never been started, it stays. Otherwise its name is made free.
+      - Name of the container that this run is going to start, on the host that is to hold the login. Its name is made
+        free, unless O(created=true).
+      - What has ended in O(compose_service) of O(compose_project) is removed with that.
     type: str
+  created:
+    description:
+      - Whether O(keep) is a container that this run has created already. Then it stays, as long as it has never been
+        started. One that an earlier run created is removed, since it may have other settings.
+    type: bool
+    default: false
   names:
     description:
       - Names of containers to be fenced although their login cannot be read.
       - Naming one states that it may be stopped, unless its settings say that it is live and O(mode=paper).
+    type: list
+    elements: str
+    default: []
+  proven:
+    description:
+      - Names of containers whose login was proven just before. What is parked remembers it, so that this run or a later
+        one knows whether there is something to restore.
     type: list
     elements: str
     default: []
@@ -84,6 +114,7 @@ EXAMPLES = r"""
     host: "{{ inventory_hostname }}"
     login: afpaper01
     run_id: "{{ session_run_id }}"
+    target: staging.abstractfinance.example
     mode: paper
   register: session_fenced
 
@@ -114,6 +145,10 @@ receipt:
       description: The run that fenced.
       type: str
       sample: 4f1f6c0e-6b52-4f36-9a0e-4d5c4f2f0a11
+    target:
+      description: The host for whose start it serves.
+      type: str
+      sample: staging.abstractfinance.example
     generation:
       description: Generation of the lease under which it fenced; V(none) in check mode.
       type: int
@@ -136,16 +171,20 @@ receipt:
           since: "2025-12-05T09:12:33Z"
           state: running
     done:
-      description: What was done, one entry a container; C(text) says it in words.
+      description:
+        - What was done, one entry a container; C(text) says it in words.
+        - C(ended) is V(closed) (by the gateway's own menu, so that IBKR frees its slot at once), V(signalled), V(killed),
+          or V(none) where nothing ran. C(restorable) is V(false) for a container that its own C(--rm) removes.
       type: list
       elements: dict
       sample:
         - action: parked
           container: old-gateway
           container_id: 8d1c1f2f4e0b
+          ended: signalled
           parked_as: old-gateway-parked-4f1f6c0e
           restorable: true
-          text: "old-gateway: parked as old-gateway-parked-4f1f6c0e"
+          text: "old-gateway: parked as old-gateway-parked-4f1f6c0e; ended by its stop signal"
     at:
       description: When the host was seen to be fenced.
       type: str
@@ -188,6 +227,10 @@ returned:
       description: Whether it ran before it was parked.
       type: bool
       sample: true
+    was_proven:
+      description: Whether its login was proven when it was parked.
+      type: bool
+      sample: true
     restart_policy:
       description: Restart policy before it was parked, to be set after its proof.
       type: str
@@ -205,6 +248,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.engine i
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.fence import Demand
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways import login_key
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.receipts import settled
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.sessions import Sessions
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.state import State
 
@@ -216,13 +260,18 @@ def main() -> None:
             "login": {"type": "str", "required": True},
             "run_id": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["fenced", "returned", "cleared"], "default": "fenced"},
+            "target": {"type": "str"},
+            "receipts": {"type": "list", "elements": "dict", "default": []},
             "mode": {"type": "str", "choices": ["paper", "live"], "required": True},
             "protected": {"type": "bool", "default": False},
             "compose_project": {"type": "str"},
             "compose_service": {"type": "str"},
             "keep": {"type": "str"},
+            "created": {"type": "bool", "default": False},
             "names": {"type": "list", "elements": "str", "default": []},
+            "proven": {"type": "list", "elements": "str", "default": []},
         },
+        required_if=[("state", "fenced", ["target"])],
         required_together=[("compose_project", "compose_service")],
         supports_check_mode=True,
     )
@@ -233,11 +282,14 @@ def main() -> None:
         key=login_key(params["login"]),
         run_id=params["run_id"],
         mode=params["mode"],
+        target=params["target"] or "",
         protected=params["protected"],
         project=params["compose_project"],
         service=params["compose_service"],
         keep=params["keep"],
+        created=params["created"],
         names=frozenset(params["names"]),
+        proven=frozenset(params["proven"]),
     )
     try:
         sessions = Sessions(Engine(), State(), module.check_mode)
@@ -246,7 +298,7 @@ def main() -> None:
         elif params["state"] == "returned":
             result = sessions.give_back(demand)
         else:
-            result = sessions.clear(demand)
+            result = sessions.clear(demand, settled(demand.key, demand.run_id, params["receipts"]))
     except GatewayError as error:
         module.fail_json(msg=str(error), code=error.code)
     module.exit_json(**result)

@@ -12,6 +12,7 @@ description:
     beside the container that is to hold it.
   - Refuses, before any host is changed and with every reason in one message, a paper run that would stop a live session,
     a holder on a protected host, and a fleet in which a gateway's login cannot be read.
+  - With O(planned), refuses as well when the login's sessions are not those of the first look any more.
   - Runs on the controller; no host is contacted.
 options:
   login:
@@ -45,6 +46,30 @@ options:
     type: list
     elements: str
     default: []
+  planned:
+    description:
+      - RV(sessions) of the look before the lease. For the look under the lease, which another run cannot change any more.
+    type: list
+    elements: dict
+  assumed:
+    description:
+      - Hosts of O(fleet) that the operator states to be powered off (C(gateway_assume_fenced)).
+      - They have to be asked like the others, and to be unreachable. One that answers stops the run.
+    type: list
+    elements: str
+    default: []
+  named:
+    description: By host, names of containers that may be fenced although their login cannot be read.
+    type: dict
+    default: {}
+  environment:
+    description: The run's environment. A session that this collection deployed elsewhere for another one stops the run.
+    type: str
+    default: ""
+  move_from:
+    description: Inventory name of the host from which the login may be moved all the same.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -91,12 +116,32 @@ parked:
   elements: dict
   returned: success
   sample: []
+sessions:
+  description: Every session of the login, and every one that cannot be read; entries as of session_info, with their host.
+  type: list
+  elements: dict
+  returned: success
+  sample: []
 reasons:
-  description: One sentence for each entry of RV(holders) and RV(parked), for the operator.
+  description: Why a host has to be fenced; one sentence for each entry of RV(holders) and RV(unsettled), for the operator.
   type: list
   elements: str
   returned: success
   sample: [afpaper01 is in use on production.abstractfinance.example by the container gateway-paper (running, paper)]
+leftovers:
+  description: What earlier runs have left to be cleared away; one sentence for each entry of RV(parked), for the operator.
+  type: list
+  elements: str
+  returned: success
+  sample: ["production.abstractfinance.example has the container gateway-paper parked since 2025-12-12T10:00:00Z"]
+unsettled:
+  description:
+    - Hosts that an earlier run assumed to be powered off and that answer again, so that they have to be fenced; entries as
+      of session_info's C(assumed_fenced), with the host that has the record as C(recorded_on).
+  type: list
+  elements: dict
+  returned: success
+  sample: []
 code:
   description: Code of the cause.
   type: str

@@ -28,6 +28,11 @@ options:
       - V(false) is for a play on localhost that comes before the fleet's own.
     type: bool
     default: true
+  assumed:
+    description: Hosts that the operator states to be powered off (C(gateway_assume_fenced)), to be checked against O(fleet).
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     support: full

@@ -31,6 +31,11 @@ options:
       - With V(false) and O(timeout=0) the module looks once and succeeds whatever it finds.
     type: bool
     default: false
+  stop_in_project:
+    description:
+      - Stops the trading engine instead, where it belongs to this compose project. For the host that a login was moved away
+        from. Neither a restart of Docker nor a reboot brings it back. One of another project is taken for absent.
+    type: str
   connected_pattern:
     description:
       - A regular expression. When given, the trading engine counts as connected once a line of its log since its last
@@ -97,6 +102,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.trading 
     Wanted,
     check,
     read_pattern,
+    stop,
 )
 
 
@@ -106,13 +112,21 @@ def main() -> None:
             "container": {"type": "str", "default": "trading-engine"},
             "gateway_container": {"type": "str", "default": "ibgateway"},
             "restart": {"type": "bool", "default": False},
+            "stop_in_project": {"type": "str"},
             "connected_pattern": {"type": "str"},
             "timeout": {"type": "int"},
             "port": {"type": "int", "default": 4000},
         },
+        mutually_exclusive=[("restart", "stop_in_project")],
         supports_check_mode=True,
     )
     params = module.params
+    if params["stop_in_project"] is not None:
+        try:
+            stopped = stop(HostEngine(), params["container"], params["stop_in_project"], module.check_mode)
+        except GatewayError as error:
+            module.fail_json(msg=str(error), code=error.code)
+        module.exit_json(**stopped)
     restart = params["restart"] and not module.check_mode
     timeout = params["timeout"] if params["timeout"] is not None else (90 if params["restart"] else 0)
     try:

@@ -10,7 +10,9 @@ there: what Git tracks and what it does not ignore. Its virtual environments and
 from __future__ import annotations
 
 import filecmp
+import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,13 +22,12 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build"
 COPY = BUILD / "ansible_collections" / "abstractfinance" / "ibgateway"
 PYTHONS = BUILD / "pythons"
-# The pip that ansible-core 2.19 puts into its virtual environments, and the script it looks for to do so.
-PIP = "24.2"
-GET_PIP = f"""\
+# The script that ansible-test looks for to put pip into its virtual environments.
+GET_PIP = """\
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "pip-{PIP}-py3-none-any.whl"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "pip-{version}-py3-none-any.whl"))
 from pip._internal.cli.main import main
 
 sys.exit(main(["install", "--no-index", "--find-links", os.path.dirname(__file__)] + [
@@ -70,20 +71,31 @@ def same(source: Path, target: Path) -> bool:
     return source.stat().st_mode == target.stat().st_mode and filecmp.cmp(source, target, shallow=False)
 
 
+def wanted_pip() -> str:
+    """The version that this ansible-test wants; each release of ansible-core has its own."""
+    core = importlib.metadata.distribution("ansible-core")
+    source = Path(str(core.locate_file("ansible_test/_internal/python_requirements.py")))
+    found = re.search(r"\bpip='([\d.]+)'", source.read_text(encoding="utf-8"))
+    if not found:
+        sys.exit(f"{source} names no version of pip any more")
+    return found[1]
+
+
 def provide_pip(home: Path) -> None:
+    version = wanted_pip()
     cache = home / ".ansible" / "test" / "cache"
-    script = cache / f"get_pip_{PIP.replace('.', '_')}.py"
+    script = cache / f"get_pip_{version.replace('.', '_')}.py"
     if script.exists():
         return
     cache.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check", "--no-deps"),
-            *("--only-binary=:all:", "--dest", str(cache), f"pip=={PIP}"),
+            *("--only-binary=:all:", "--dest", str(cache), f"pip=={version}"),
         ],
         check=True,
     )
-    script.write_text(GET_PIP, encoding="utf-8")
+    script.write_text(GET_PIP.replace("{version}", version), encoding="utf-8")
 
 
 def set_up_home(home: Path) -> None:

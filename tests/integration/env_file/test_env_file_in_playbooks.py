@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from importlib.util import find_spec
 from pathlib import Path
@@ -111,8 +112,10 @@ class Controller:
 
 
 @pytest.fixture
-def controller(tmp_path):
-    return Controller(tmp_path)
+def controller():
+    # The path of a socket is short: pytest's own directory can be too long for it.
+    with tempfile.TemporaryDirectory(prefix="env-", dir="/tmp") as place:
+        yield Controller(Path(place))
 
 
 @pytest.mark.parametrize("keys", [5, 60])

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from typing import Any, Callable, Dict
@@ -46,27 +45,6 @@ def test_good_login_is_proven_and_gets_its_restart_policy(
     assert (look["state"], look["since"], look["cause"]) == ("proven", result["since"], None)
 
 
-@pytest.mark.parametrize("welcome_first", [False, True], ids=["04a", "04b"])
-def test_wrong_password_is_sent_once_and_the_gateway_is_ended(
-    gateway: Start, run_module: Run, ibkr: Any, welcome_first: bool
-) -> None:
-    if welcome_first:
-        ibkr.ask("PUT", "/faults/afpaper01", {"welcome_before_failure": True})
-    container = gateway(IB_PASSWORD="Not-The-Password-7")
-    result = run_module("gateway_login", container=container.name, stop_failed=True, **PAPER)
-    assert result["failed"]
-    assert result["cause"]["code"] == "wrong-credentials"
-    assert result["msg"].endswith("[wrong-credentials]")
-    assert "paper trading has its own username and its own password" in result["msg"]
-    assert result["stopped"]
-    assert "Not-The-Password-7" not in json.dumps(result)
-    container.reload()
-    assert container.status == "exited"
-    assert container.attrs["HostConfig"]["RestartPolicy"]["Name"] in ("", "no")
-    counts = ibkr.counts("afpaper01")
-    assert (counts["attempts"], counts["failures"]) == (1, 1)
-
-
 def test_wrong_account_is_no_proof(gateway: Start, run_module: Run) -> None:
     container = gateway()
     result = run_module("gateway_login", container=container.name, **{**PAPER, "account": "DU7654321"})
@@ -82,15 +60,6 @@ def test_account_must_match_exactly(gateway: Start, run_module: Run, ibkr: Any) 
     container = gateway(IB_PASSWORD="pass-word-1", TOTP_KEY="JBSWY3DPEHPK3PXP")
     result = run_module("gateway_login", container=container.name, **PAPER)
     assert result["cause"]["code"] == "wrong-account"
-
-
-def test_silent_hang_ends_by_its_bound_and_says_what_was_waited_for(gateway: Start, run_module: Run, ibkr: Any) -> None:
-    ibkr.ask("PUT", "/faults/afpaper01", {"dialog": "unrecognized"})
-    container = gateway(IB_PASSWORD="Not-The-Password-7")
-    result = run_module("gateway_login", container=container.name, login_timeout=4, stop_failed=True, **PAPER)
-    assert result["cause"]["code"] in ("login-undecided", "wrong-credentials")
-    assert result["stopped"]
-    assert ibkr.counts("afpaper01")["failures"] == 1
 
 
 def test_look_at_a_login_in_progress_changes_nothing(gateway: Start, run_module: Run, ibkr: Any) -> None:

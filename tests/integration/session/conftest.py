@@ -106,7 +106,15 @@ class Bench:
 
     def demand(self, **what: Any) -> fence.Demand:
         return fence.Demand(
-            **{"host": "here", "login": "afpaper01", "key": "afpaper01", "run_id": RUN, "mode": "paper", **what}
+            **{
+                "host": "here",
+                "login": "afpaper01",
+                "key": "afpaper01",
+                "run_id": RUN,
+                "mode": "paper",
+                "target": "here",
+                **what,
+            }
         )
 
     def target(self) -> dict[str, Any]:

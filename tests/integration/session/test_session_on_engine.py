@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from typing import Any
 
 import pytest
 
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.engine import FILE_BYTES
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways import PARKED_LABEL, RETURNED_LABEL
 
@@ -138,6 +141,69 @@ def test_another_image_gets_its_stop_signal_first(bench: Any) -> None:
     assert bench.inspect("old-parked-4f1f6c0e")["State"]["ExitCode"] == 42
 
 
+def put_files(container: Any, files: dict[str, str], links: dict[str, str]) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+        for name, target in links.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            archive.addfile(entry)
+    assert container.put_archive("/", stream.getvalue())
+
+
+def test_one_that_ignores_its_stop_signal_is_not_waited_for(bench: Any) -> None:
+    bench.gateway("old", environment={"TWS_USERID": "afpaper01", "TRADING_MODE": "paper"})
+    [done] = bench.sessions.fence_login(bench.demand())["receipt"]["done"]
+    assert done["ended"] == "killed"
+    assert bench.inspect("old-parked-4f1f6c0e")["State"]["ExitCode"] == 137
+
+
+def test_files_are_read_in_the_container_and_nowhere_else(bench: Any, tmp_path: Any) -> None:
+    (tmp_path / "account").write_text("afpaper01\n")
+    made = bench.gateway("files", volumes={str(tmp_path): {"bind": "/run/own", "mode": "ro"}}, environment={"X": "1"})
+    put_files(
+        made,
+        {"etc/own.ini": "IbLoginId=afpaper01\n", "long": "x" * (FILE_BYTES + 1)},
+        {"link": "/etc/own.ini", "out": "/../../../../etc/hostname", "loop": "/loop"},
+    )
+    for started in (True, False):
+        read = {
+            path: bench.engine.read_file(made.id, path)
+            for path in (
+                "/etc/own.ini",
+                "/link",
+                "/run/own/account",
+                "/out",
+                "/loop",
+                "/long",
+                "/etc",
+                "/no",
+                "relative",
+            )
+        }
+        assert (read.pop("/etc/own.ini"), read.pop("/link")) == ("IbLoginId=afpaper01\n", "IbLoginId=afpaper01\n")
+        assert read.pop("/run/own/account") == "afpaper01\n"
+        assert read.pop("/out") in (None, bench.engine.read_file(made.id, "/etc/hostname"))
+        assert set(read.values()) == {None}
+        if started:
+            made.kill()
+            made.wait()
+    assert bench.engine.read_file("0" * 64, "/etc/own.ini") is None
+
+
+def test_a_command_in_a_container_ends_with_its_status(bench: Any) -> None:
+    made = bench.gateway("run", environment={"X": "1"})
+    assert bench.engine.run(made.id, ["/bin/sh", "-c", "exit 3"], "") == 3
+    assert bench.engine.run(made.id, ["/no/such/program"], "") in (None, 126, 127)
+    made.kill()
+    made.wait()
+    assert bench.engine.run(made.id, ["/bin/sh", "-c", "exit 0"], "") is None
+
+
 def test_a_rm_holder_is_gone(bench: Any) -> None:
     bench.gateway("old", auto_remove=True, restart_policy=None)
     [done] = bench.sessions.fence_login(bench.demand())["receipt"]["done"]
@@ -161,7 +227,7 @@ def test_fence_and_start(bench: Any) -> None:
     bench.gateway("old")
     bench.gateway("left-over", started=False)
     made = bench.gateway(started=False, labels=bench.slot_labels(), restart_policy=None)
-    receipt = bench.sessions.fence_login(bench.demand(**bench.target()))["receipt"]
+    receipt = bench.sessions.fence_login(bench.demand(**bench.target(), created=True))["receipt"]
     assert bench.inspect("left-over") is None
     result = bench.start(receipt)
     assert (result["changed"], result["container_id"]) == (True, made.id)
@@ -175,7 +241,7 @@ def test_fence_and_start(bench: Any) -> None:
 def test_a_port_that_is_taken_is_named(bench: Any) -> None:
     bench.gateway("taker", environment={"X": "1"}, ports={"4000/tcp": ("127.0.0.1", 24873)})
     bench.gateway(started=False, restart_policy=None, ports={"4000/tcp": ("127.0.0.1", 24873)})
-    receipt = bench.sessions.fence_login(bench.demand(**bench.target()))["receipt"]
+    receipt = bench.sessions.fence_login(bench.demand(**bench.target(), created=True))["receipt"]
     with pytest.raises(GatewayError) as caught:
         bench.start(receipt)
     assert caught.value.code == "port-taken"

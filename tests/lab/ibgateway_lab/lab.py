@@ -140,11 +140,15 @@ class Lab:
 
     def cut(self, name: str, side: str = "all") -> None:
         """Take a host off the network of one side, or both; its gateways go on running."""
+        if side != "ibkr":
+            self._refuse_ssh(self.host(name), True)
         for network in networks_of(side):
             if network in self.host(name).networks:
                 docker("network", "disconnect", network, self.host(name).name)
 
     def join(self, name: str, side: str = "all") -> None:
+        if side != "ibkr":
+            self._refuse_ssh(self.host(name), False)
         for network in networks_of(side):
             if network not in self.host(name).networks:
                 docker("network", "connect", network, self.host(name).name)
@@ -412,10 +416,19 @@ class Lab:
             docker("unpause", container.name)
         for side in container.cut_from:
             docker("network", "connect", SIDES[side], container.name)
+        self._refuse_ssh(container, False)
         if container.status not in ("running", "paused"):
             docker("start", container.name, what=f"starting {container.host}")
         self._in_host(container.host, "engine", "start")
         self._ready(container)
+
+    def _refuse_ssh(self, container: Container, refuse: bool) -> None:
+        """Let a host refuse SSH, kept connections too: some engines publish its port on the network that is left."""
+        rule = ["INPUT", "-p", "tcp", "--dport", "22", "-j", "REJECT", "--reject-with", "tcp-reset"]
+        command = ["docker", "exec", container.name, "iptables"]
+        there = run([*command, "-C", *rule], "iptables", check=False).returncode == 0
+        if container.status == "running" and there != refuse:
+            run([*command, "-I" if refuse else "-D", *rule], f"changing the SSH of {container.host}")
 
     def _wait_for_ssh(self, container: Container) -> None:
         if container.cut_from or container.status == "paused":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import collections
 import dataclasses
 import datetime
 import hashlib
@@ -32,6 +33,7 @@ HTTP_PORT = 18099
 DEFAULT_SPEED = 20.0
 FAILURES_BEFORE_LOCKOUT = 5
 LOCKOUT_SECONDS = 295
+EVENTS_KEPT = 1000
 HOST_NAME_PREFIX = "ibgateway-lab-"
 
 WRONG_PASSWORD = "Invalid username or password."
@@ -83,11 +85,14 @@ class Counter:
     failures: int = 0
     kicks: int = 0
     max_concurrent: int = 0
+    logouts: int = 0
+    losses: int = 0
     failures_in_a_row: int = 0
     locked_until: float = 0.0
 
     def shown(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in ("attempts", "failures", "kicks", "max_concurrent")}
+        names = ("attempts", "failures", "kicks", "max_concurrent", "logouts", "losses")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclasses.dataclass
@@ -174,9 +179,11 @@ class Ibkr:
         self._gateways: list[Gateway] = []
         self._sessions: dict[str, Session] = {}
         self._held: dict[str, tuple[float, Session]] = {}
+        self._history: collections.deque[tuple[float, str, str, Gateway | str]] = collections.deque(maxlen=EVENTS_KEPT)
         self._set_defaults()
 
     def _set_defaults(self) -> None:
+        self._history.clear()
         self._users = {key: dataclasses.replace(user) for key, user in self._defaults.items()}
         self._faults: dict[str, dict[str, Any]] = {}
         self._counters: dict[str, Counter] = {key: Counter() for key in self._users}
@@ -199,6 +206,17 @@ class Ibkr:
                     if gateway.up_key is not None
                 ],
                 "settings": dict(self._settings),
+            }
+
+    def history(self, login: str) -> dict[str, Any]:
+        """What happened to a login, in its order: up, logged-in, logged-out, down."""
+        with self._lock:
+            return {
+                "events": [
+                    {"at": at, "event": event, "host": where.host if isinstance(where, Gateway) else where}
+                    for at, key, event, where in self._history
+                    if key == login.casefold()
+                ]
             }
 
     def put_user(self, login: str, body: Any) -> None:
@@ -245,6 +263,7 @@ class Ibkr:
             session = self._sessions.pop(login.casefold(), None)
             if session is None:
                 raise BadRequest(f"no session of {login}", 404)
+            self._note(login.casefold(), "logged-out", session.gateway or session.host)
             if session.gateway is not None:
                 session.gateway.send({"event": "ended"})
 
@@ -291,9 +310,13 @@ class Ibkr:
             for key, session in list(self._sessions.items()):
                 if session.gateway is gateway:
                     del self._sessions[key]
+                    self._note(key, "logged-out", gateway)
+                    self._counter(key).losses += 1
                     hold = self._faults.get(key, {}).get("slot_held", 0)
                     if hold:
                         self._held[key] = (self._clock() + hold, session)
+            if gateway.up_key is not None:
+                self._note(gateway.up_key, "down", gateway)
 
     def named(self, gateway: Gateway, host: str) -> None:
         with self._lock:
@@ -308,6 +331,7 @@ class Ibkr:
             what = message.get("do")
             if what == "up":
                 gateway.up_key = str(message.get("login", "")).casefold()
+                self._note(gateway.up_key, "up", gateway)
                 self._count_up(gateway.up_key)
                 return {"result": "up", "settings": dict(self._settings)}
             if what == "login":
@@ -320,6 +344,8 @@ class Ibkr:
                 for key, session in list(self._sessions.items()):
                     if session.gateway is gateway:
                         del self._sessions[key]
+                        self._note(key, "logged-out", gateway)
+                        self._counter(key).logouts += 1
                 return {"result": "logged-out"}
             return {"result": "error", "text": f"{what} makes no sense here"}
 
@@ -331,6 +357,9 @@ class Ibkr:
 
     def _counter(self, key: str) -> Counter:
         return self._counters.setdefault(key, Counter())
+
+    def _note(self, key: str, event: str, where: Gateway | str) -> None:
+        self._history.append((self._clock(), key, event, where))
 
     def _count_up(self, key: str) -> None:
         counter = self._counter(key)
@@ -437,6 +466,7 @@ class Ibkr:
     def _take(self, key: str, session: Session) -> None:
         old = self._sessions.get(key)
         self._sessions[key] = session
+        self._note(key, "logged-in", session.gateway or session.host)
         if old is None or (old.gateway is not None and old.gateway is session.gateway):
             return
         self._counter(key).kicks += 1
@@ -561,6 +591,8 @@ class HttpHandler(http.server.BaseHTTPRequestHandler):
                 ibkr.put_settings(body())
                 return {}
         if len(parts) == 2 and parts[1]:
+            if what == ("GET", "history"):
+                return ibkr.history(parts[1])
             if what == ("DELETE", "sessions"):
                 ibkr.delete_session(parts[1])
                 return {}

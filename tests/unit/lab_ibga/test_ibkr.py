@@ -17,6 +17,10 @@ USERS = json.loads((pathlib.Path(ibkr.__file__).parent / "users.json").read_text
 RFC_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
 
+def counts(**what: int) -> dict[str, int]:
+    return {"attempts": 0, "failures": 0, "kicks": 0, "max_concurrent": 1, "logouts": 0, "losses": 0, **what}
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -103,7 +107,7 @@ def test_login_makes_one_session_with_its_host_and_utc_time(world: World) -> Non
     since = datetime.datetime.fromisoformat(state["sessions"][0]["since"])
     assert since.utcoffset() == datetime.timedelta(0)
     assert since.timestamp() == world.clock.now
-    assert world.count() == {"attempts": 1, "failures": 0, "kicks": 0, "max_concurrent": 1}
+    assert world.count() == counts(attempts=1, failures=0)
 
 
 def test_end_of_the_connection_is_the_end_of_the_session(world: World) -> None:
@@ -134,6 +138,24 @@ def test_gateways_count_as_up_before_they_log_in(world: World) -> None:
     world.gateway("production")
     assert world.count()["max_concurrent"] == 2
     assert world.holders() == []
+
+
+def test_history_tells_when_one_went_and_the_next_came(world: World) -> None:
+    old = world.gateway("production")
+    assert old.log_in()["result"] == "ok"
+    world.clock.now += 10
+    old.end()
+    world.clock.now += 3
+    world.gateway("staging", "AFPAPER01")
+    events = world.ibkr.history("AfPaper01")["events"]
+    assert [(event["event"], event["host"], event["at"] - events[0]["at"]) for event in events] == [
+        ("up", "production", 0),
+        ("logged-in", "production", 0),
+        ("logged-out", "production", 10),
+        ("down", "production", 10),
+        ("up", "staging", 13),
+    ]
+    assert world.ibkr.history("aflive01")["events"] == []
 
 
 def test_paper_and_live_are_logged_in_side_by_side(world: World) -> None:
@@ -171,7 +193,7 @@ def test_third_wrong_code_fails_the_login(world: World) -> None:
     answers = [gateway.ask(do="code", code="000000") for dummy in range(3)]
     assert [answer["result"] for answer in answers] == ["totp", "totp", "dialog"]
     assert answers[2]["dialog"]["text"] == "Second factor authentication failed."
-    assert world.count() == {"attempts": 1, "failures": 1, "kicks": 0, "max_concurrent": 1}
+    assert world.count() == counts(attempts=1, failures=1)
 
 
 def test_lock_out_after_five_failures_that_each_attempt_renews(world: World) -> None:
@@ -240,6 +262,20 @@ def test_login_from_outside_is_a_session_that_can_be_kicked(world: World) -> Non
     assert world.count()["kicks"] == 2
 
 
+def test_a_logout_is_told_from_a_session_that_is_lost(world: World) -> None:
+    world.ibkr.put_faults("afpaper01", {"slot_held": 600})
+    clean = world.gateway()
+    clean.log_in()
+    clean.ask(do="logout")
+    clean.end()
+    assert world.count() == counts(attempts=1, logouts=1)
+    killed = world.gateway()
+    assert killed.log_in()["result"] == "ok"
+    killed.end()
+    assert world.count() == counts(attempts=2, logouts=1, losses=1)
+    assert world.gateway().log_in()["result"] == "existing"
+
+
 def test_reset_keeps_what_runs_and_forgets_the_rest(world: World) -> None:
     kept, ended = world.gateway(), world.gateway(login="extra")
     world.ibkr.put_user("extra", {**USERS["afpaper01"], "totp_secret": ""})
@@ -250,7 +286,7 @@ def test_reset_keeps_what_runs_and_forgets_the_rest(world: World) -> None:
     world.ibkr.reset()
     assert world.holders() == [("afpaper01", "staging")]
     assert ended.events == [{"event": "ended"}]
-    assert world.count() == {"attempts": 0, "failures": 0, "kicks": 0, "max_concurrent": 1}
+    assert world.count() == counts(attempts=0, failures=0)
     assert world.ibkr.state()["settings"]["speed"] == ibkr.DEFAULT_SPEED
     assert kept.try_login() is not None
 

@@ -143,3 +143,23 @@ def test_password_is_shown_in_clear_as_by_the_real_agent() -> None:
     opened.password.text = "clear-text"
     fields = [line for line in shown(opened).listed() if line.startswith("javax.swing.JPasswordField")]
     assert fields[0].endswith("editable:y,text:clear-text")
+
+
+def test_a_screen_learns_of_every_change_and_never_of_a_password():
+    changes = []
+    desktop = windows.Desktop(lambda: changes.append(desktop.drawn()))
+    form = windows.LoginForm("paper", "Europe", "Europe/Berlin", lambda: None)
+    desktop.show(form)
+    desktop.click(form.password.x + 1, form.password.y + 1)
+    desktop.type("Pa55-word")
+    desktop.press("!")
+    desktop.press("")
+    drawn = changes[-1]
+    assert form.password.text == "Pa55-word"
+    assert "Pa55" not in str(changes)
+    (dots,) = [part for part in drawn["windows"][0]["parts"] if part["kind"] == "JPasswordField"]
+    assert dots["text"] == "\N{BLACK CIRCLE}" * 9
+    assert dots["focused"]
+    assert drawn["pointer"] == (form.password.x + 1, form.password.y + 1)
+    desktop.hide(form)
+    assert changes[-1]["windows"] == []

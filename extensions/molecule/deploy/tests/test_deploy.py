@@ -29,7 +29,7 @@ def session(first, ibkr):
 def test_it_ends_well_and_sums_up_in_a_line_for_each_host(first):
     assert first.rc == 0
     assert f"afpaper01 is proven on {STAGING}: account DU1234567, Paper Trading" in first.words
-    assert "connected to IBKR, trading engine connected" in first.words
+    assert "orders allowed, connected to IBKR, trading engine connected" in first.words
     assert f"{PRODUCTION}: no session of afpaper01, nothing changed" in first.words
 
 

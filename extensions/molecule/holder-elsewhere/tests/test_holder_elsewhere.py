@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 STAGING = "staging.abstractfinance.example"
@@ -13,9 +16,15 @@ PRODUCTION = "production.abstractfinance.example"
 LOOK = "docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.CreatedAt}}'; ls -AR /srv /var/lib/abstractfinance"
 
 
+def history(host):
+    return [json.loads(line) for line in host.check_output("cat /var/lib/abstractfinance/history.jsonl").splitlines()]
+
+
 @pytest.fixture(scope="module")
 def held(holder, ibkr):
     holder("production", project="trading", container="gateway-paper", restart="always")
+    # A session that ends without logging out would keep its slot for as long as the test lasts.
+    ibkr.ask("PUT", "/faults/afpaper01", {"slot_held": 600})
     return ibkr.session("afpaper01")
 
 
@@ -39,6 +48,15 @@ def test_check_mode_tells_holder_and_target_and_changes_nothing(checked):
     assert f"would be brought to {STAGING}" in checked.words
     assert f"afpaper01 is in use on {PRODUCTION} by the container gateway-paper" in checked.words
     assert f"{PRODUCTION}: would fence gateway-paper" in checked.words
+
+
+@pytest.mark.usefixtures("taken_over")
+def test_the_old_holder_logged_out_and_left_its_slot_at_once(ibkr, staging, production):
+    counts = ibkr.counts("afpaper01")
+    assert (counts["logouts"], counts["losses"]) == (1, 0)
+    assert "existing session" not in staging.check_output("docker logs ibgateway 2>&1")
+    [[done]] = [entry["done"] for entry in history(production) if entry["action"] == "fence"]
+    assert re.fullmatch(r"gateway-paper: parked as gateway-paper-parked-[0-9a-f]{8}; closed by its own menu", done)
 
 
 def test_the_old_holder_is_fenced_before_the_new_one_starts(taken_over, ibkr):

@@ -53,6 +53,14 @@ def test_the_lease_is_released(staging, production):
 
 
 @pytest.mark.usefixtures("failed")
+def test_the_history_tells_how_it_ended(staging):
+    entry = json.loads(staging.check_output("tail -n 1 /var/lib/abstractfinance/history.jsonl"))
+    assert (entry["action"], entry["outcome"]) == ("prove", "wrong-credentials")
+    assert entry["done"] == ["ibgateway: not proven, killed"]
+    assert "@" in entry["operator"]
+
+
+@pytest.mark.usefixtures("failed")
 def test_a_holder_that_was_healthy_comes_back(play, stored, holder, ibkr, lab_command):
     lab_command("reset")
     holder("production", project="trading", container="gateway-paper", restart="always")

@@ -12,7 +12,7 @@ import socket
 import threading
 from typing import Any
 
-from ibga import pace, windows
+from ibga import pace, screen, windows
 from ibga.api import Api
 from ibga.jauto import JAuto
 from ibga.link import Link
@@ -21,12 +21,16 @@ from ibga.settings import JtsIni, LauncherLog, UserSettings
 CONNECTION_VARIABLE = "LAB_IBKR_CONNECTION"
 EARLY_PINGS_VARIABLE = "LAB_EARLY_PINGS"
 LONGEST_UNSEEN_SECONDS = 20.0
+AUTH_TIMEOUT_SECONDS = 60.0
+# However quick the lab is, a loaded machine has to have the time to answer.
+LEAST_AUTH_TIMEOUT_SECONDS = 5.0
 
 
 class Gateway:
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._desktop = windows.Desktop()
+        self._screen = screen.Feed()
+        self._desktop = windows.Desktop(self._screen.changed.set)
         self._seen = threading.Event()
         self._pressed: queue.Queue[str] = queue.Queue()
         self._jts = JtsIni()
@@ -52,6 +56,7 @@ class Gateway:
         self._log.say("Build 10.48.1e, starting IB Gateway")
         self.jauto.start(int(os.environ.get(EARLY_PINGS_VARIABLE, "0")))
         self._desktop.show(self._form)
+        self._screen.start(self._lock, self._desktop.drawn)
         self.jauto.run()
 
     def _exit(self, status: int) -> None:
@@ -74,7 +79,10 @@ class Gateway:
         self._desktop.show(self._form)
 
     def _show_progress(self, percent: int, text: str, login: str) -> None:
-        """Shown until the image has read it once, so that its log does not depend on the machine's load."""
+        """Shown until the image has read it, so that its log does not depend on the machine's load.
+
+        It reads twice in each round, and tells the progress of the first reading only: so two readings are waited for.
+        """
         with self._lock:
             labels = [f"{percent}%", "Build 10.48.1e", text, f"Logging in {login}"]
             for part, label in zip(self._progress.parts, labels):
@@ -84,6 +92,8 @@ class Gateway:
                 self._desktop.hide(self._main)
             self._desktop.show(self._progress)
             self._seen.clear()
+        self._seen.wait(LONGEST_UNSEEN_SECONDS)
+        self._seen.clear()
         self._seen.wait(LONGEST_UNSEEN_SECONDS)
 
     def _press(self, dialog: windows.Window, answer: str) -> None:
@@ -125,7 +135,7 @@ class Gateway:
         login, password, mode = self._credentials
         self._missed = None
         self._log.say("Authenticating at 192.0.2.17:4000, session hash 5f3a91c2", "CCP")
-        answer = self._link.ask({"do": "login", "login": login, "password": password, "mode": mode, "again": again})
+        answer = self._ask({"do": "login", "login": login, "password": password, "mode": mode, "again": again})
         result = answer.get("result")
         if result in ("totp", "ok", "existing") or (result == "dialog" and answer.get("welcome")):
             pace.wait(1.0)
@@ -139,7 +149,7 @@ class Gateway:
         if result == "existing":
             if not self._continue_over_existing(login):
                 return
-            answer = self._link.ask({"do": "continue"})
+            answer = self._ask({"do": "continue"})
             pace.wait(6.5)
         elif result == "ok":
             self._show_progress(100, "Done", login)
@@ -152,6 +162,9 @@ class Gateway:
         else:
             self._log.say("AuthTimeoutMonitor-CCP: Timeout!", "CCP")
 
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        return self._link.ask(message, pace.scaled(AUTH_TIMEOUT_SECONDS, at_least=LEAST_AUTH_TIMEOUT_SECONDS))
+
     def _second_factor(self, login: str) -> dict[str, Any]:
         self._log.say("NS_AUTH_START", "CCP")
         self._show_progress(10, "Waiting for second factor..", login)
@@ -160,7 +173,7 @@ class Gateway:
             with self._lock:
                 self._desktop.hide(self._progress)
             code = self._ask_for_code()
-            answer = self._link.ask({"do": "code", "code": code})
+            answer = self._ask({"do": "code", "code": code})
             if answer.get("result") != "totp":
                 pace.wait(5.9)
                 return answer

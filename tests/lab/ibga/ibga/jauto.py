@@ -73,6 +73,8 @@ class JAuto:
             self._desktop.click(int(x), int(y), double=what == "dblclick")
         elif what == "type":
             self._desktop.type(json.loads(rest))
+        elif what == "press":
+            self._desktop.press(json.loads(rest))
         elif what == "key":
             name, times = rest.split()
             self._desktop.key(name, int(times))

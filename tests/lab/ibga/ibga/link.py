@@ -73,12 +73,15 @@ class Link:
         self._up = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 
-    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """The answer, for which this waits as long as IBKR stays silent; {} where the connection broke meanwhile."""
+    def ask(self, message: dict[str, Any], within: float) -> dict[str, Any]:
+        """The answer; {} where IBKR stays silent for so long, or the connection broke meanwhile."""
         self._up.wait()
         while not self._answers.empty():
             self._answers.get()
-        return self._answers.get() if self._send(message) else {}
+        try:
+            return self._answers.get(timeout=within) if self._send(message) else {}
+        except queue.Empty:
+            return {}
 
     def tell(self, message: dict[str, Any]) -> None:
         self._send(message)

@@ -49,8 +49,9 @@ class Manager:
             if not Cycle(self).run():
                 self.log.say(f"• cannot continue due to fatal error: {self.fatal}", logs.ERROR)
                 self.log.say("• entering infinit sleep ...")
-                while True:
-                    signal.pause()
+                with services.show_on_screen(self.fatal):
+                    while True:
+                        signal.pause()
             pace.wait(0.5)
 
     # -- start ----------------------------------------------------------------

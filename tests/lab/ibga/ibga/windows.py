@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gateway's windows: components with places and texts, what JAuto says of them, and what a click does.
 
-Nothing here draws: JAuto reads this model, and a screen can be drawn from it.
+Nothing here draws: JAuto reads this model, and `screen` draws from it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 FRAME = "javax.swing.JFrame"
 DIALOG = "javax.swing.JDialog"
@@ -84,6 +85,15 @@ class Part:
             lines.extend(arrow.lines())
         return lines
 
+    def drawn(self, focused: bool) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "place": (self.x, self.y, self.w, self.h),
+            "text": "\N{BLACK CIRCLE}" * len(self.text) if self.kind == "JPasswordField" else self.text or self.name,
+            "selected": bool(self.selected),
+            "focused": focused,
+        }
+
 
 @dataclasses.dataclass
 class Window:
@@ -110,16 +120,20 @@ class Window:
 class Desktop:
     """The windows that are shown, the active one last."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
         self.shown: list[Window] = []
         self.focus: Part | None = None
+        self.pointer = (0, 0)
+        self._on_change = on_change
 
     def show(self, window: Window) -> None:
         self.hide(window)
         self.shown.append(window)
+        self._on_change()
 
     def hide(self, window: Window) -> None:
         self.shown = [other for other in self.shown if other is not window]
+        self._on_change()
 
     def listed(self, window_type: str = "", title: str = "", window_class: str = "", active: bool = False) -> list[str]:
         lines = []
@@ -147,6 +161,8 @@ class Desktop:
         ]
 
     def click(self, x: int, y: int, double: bool = False) -> None:
+        self.pointer = (x, y)
+        self._on_change()
         if not self.shown:
             return
         window = self.shown[-1]
@@ -156,18 +172,38 @@ class Desktop:
                 action = part.on_double_click if double else part.on_click
                 if action is not None:
                     action()
+                self._on_change()
                 if action is not None or part.kind != "JPanel":
                     return
 
     def type(self, text: str) -> None:
         if self.focus is not None and self.focus.editable:
             self.focus.text = text
+            self._on_change()
+
+    def press(self, character: str) -> None:
+        """A key that a person presses on the screen; an empty one takes the last character back."""
+        if self.focus is not None:
+            self.type(self.focus.text + character if character else self.focus.text[:-1])
 
     def key(self, name: str, times: int) -> None:
         part = self.focus
         if part is not None and part.rows is not None and name in ("Down", "Up"):
             index = part.index + (times if name == "Down" else -times)
             part.text = part.rows[max(0, min(index, len(part.rows) - 1))]
+            self._on_change()
+
+    def drawn(self) -> dict[str, Any]:
+        """What a screen is drawn from: the windows from the lowest to the active one. A password is as many dots."""
+        windows = [
+            {
+                "place": (window.x, window.y, window.w, window.h),
+                "menu": [(item.name, item.x + item.w // 2, item.y + item.h // 2) for item in window.menu],
+                "parts": [part.drawn(part is self.focus) for part in window.parts],
+            }
+            for window in self.shown
+        ]
+        return {"pointer": self.pointer, "windows": windows}
 
 
 # -- the windows there are ----------------------------------------------------

@@ -97,6 +97,7 @@ class MemoryEngine:
 
     def __init__(self, *containers: dict[str, Any]) -> None:
         self.held = {item["Id"]: copy.deepcopy(item) for item in containers}
+        self.files: dict[tuple[str, str], str] = {}
         self.before: Callable[[str], None] = lambda name: None
         self.log: list[tuple[str, str]] = []
 
@@ -105,6 +106,13 @@ class MemoryEngine:
 
     def inspect(self, container: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.held.get(container))
+
+    def read_file(self, container: str, path: str) -> str | None:
+        return self.files.get((container, path))
+
+    def run(self, container: str, command: Sequence[str], user: str) -> int | None:
+        self._note("run", container)
+        return 0
 
     def image_id(self, reference: str) -> str | None:
         return "sha256:" + "1" * 64

@@ -22,7 +22,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogu
 )
 
 FIELDS = {"code", "title", "severity", "says", "next", "meaning", "remedy"}
-OPTIONAL = {"guide", "in_mode", "product_remedy", "log", "dialogs", "notices"}
+OPTIONAL = {"guide", "in_mode", "product_remedy", "log", "dialogs", "launcher", "notices"}
 RULE_FIELDS = {"line", "times", "within", "after", "without", "ever", "scope", "verdict"}
 KINDS = {entry["kind"] for entry in LINES}
 
@@ -31,7 +31,9 @@ KINDS = {entry["kind"] for entry in LINES}
 def test_entry_is_whole(entry: Dict[str, Any]) -> None:
     assert FIELDS <= set(entry) <= FIELDS | OPTIONAL
     assert all(entry[name] for name in entry), "what is empty is left out"
-    assert all(isinstance(entry.get(name, ()), tuple) for name in ("guide", "remedy", "log", "dialogs", "notices"))
+    assert all(
+        isinstance(entry.get(name, ()), tuple) for name in ("guide", "remedy", "log", "dialogs", "launcher", "notices")
+    )
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry["code"])
     assert entry["severity"] in ("error", "warning")
     assert entry["title"]
@@ -51,8 +53,11 @@ def test_entry_is_whole(entry: Dict[str, Any]) -> None:
         assert rule.get("scope", "login") in ("login", "gateway", "start")
         assert rule.get("verdict", "failed") in ("failed", "lost", "doubt", "hint")
     for dialog in entry.get("dialogs", ()):
-        assert set(dialog) == {"title", "text"}
+        assert {"title", "text"} <= set(dialog) <= {"title", "text", "handled"}
         assert re.compile(dialog["title"]).pattern or re.compile(dialog["text"]).pattern
+    for rule in entry.get("launcher", ()):
+        assert {"line"} <= set(rule) <= {"line", "without"}
+        assert all(re.compile(pattern).pattern for pattern in rule.values())
 
 
 def test_codes_are_unique() -> None:

@@ -4,16 +4,27 @@
 
 from __future__ import annotations
 
+import json
+import pathlib
 import queue
 import time
 from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import gateway_watch
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_watch import HostWorld, keep_up, stop
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import gateway_watch, jauto
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_watch import (
+    HostWorld,
+    LeaseKeeper,
+    Progress,
+    keep_up,
+    stop,
+)
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.host_engine import LogStream
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.lease import Leases, Request
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import Expected, read_container
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.state import State
 
 STARTED = "2026-11-22T15:17:40.500000000Z"
 EXPECTED = Expected("ibgateway", "afpaper01", "DU1234567", "paper", 31)
@@ -153,3 +164,73 @@ def test_container_without_address_is_unreachable() -> None:
     container = world.container()
     assert world.listening(container) is None
     assert world.probe(container, 31, 1, 0).outcome == gateway_watch.tws.UNREACHABLE
+
+
+@pytest.fixture
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> State:
+    found = State(str(tmp_path / "state"))
+    found.prepare()
+    monkeypatch.setattr(gateway_watch, "State", lambda: found)
+    return found
+
+
+def take_lease(state: State, run_id: str = "run-a", ttl: float = 30) -> Dict[str, Any]:
+    Leases(state).take(Request("host", "AFpaper01", "afpaper01", run_id, ttl, {"operator": "ops"}))
+    return lease_of(state)
+
+
+def lease_of(state: State) -> Dict[str, Any]:
+    record = state.read_lease("afpaper01")
+    assert record is not None
+    return record
+
+
+def test_lease_is_renewed_while_a_login_is_waited_for_but_not_each_second(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = take_lease(state)
+    clock = [100.0]
+    monkeypatch.setattr(gateway_watch.time, "monotonic", lambda: clock[0])
+    keeper = LeaseKeeper("host", "AFPAPER01", "run-a", 900)
+    keeper.keep()
+    first = lease_of(state)
+    assert first["expires"] >= before["expires"] + 800
+    assert (first["generation"], first["run_id"], first["owner"]) == (
+        before["generation"],
+        "run-a",
+        {"operator": "ops"},
+    )
+    clock[0] += 900 / gateway_watch.RENEWALS - 1
+    keeper.keep()
+    assert lease_of(state) == first
+    clock[0] += 2
+    keeper.keep()
+    assert lease_of(state)["expires"] > first["expires"]
+
+
+def test_lease_that_another_run_has_ends_the_wait(state: State) -> None:
+    take_lease(state, run_id="run-b")
+    with pytest.raises(GatewayError, match=r"\[lease-lost\]"):
+        LeaseKeeper("host", "afpaper01", "run-a", 900).keep()
+
+
+def test_progress_holds_each_stage_once(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "progress"
+    progress = Progress(str(path))
+    for timeline in ([("started", 1.0)], [("started", 1.0)], [("started", 1.0), ("login-form", None)], []):
+        progress.tell(timeline)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"stage": "started", "at": 1.0},
+        {"stage": "login-form", "at": None},
+    ]
+
+
+@pytest.mark.parametrize("answer", [None, "javax.swing.JDialog,x,window:0,x:1,title:Gateway\n"])
+def test_dialogs_are_asked_as_the_images_own_user(answer: Optional[str]) -> None:
+    engine = FakeEngine()
+    asked = []
+    engine.output_of = lambda *what: asked.append(what) or answer  # type: ignore[attr-defined]
+    world = HostWorld(engine, "ibgateway", 4000)  # type: ignore[arg-type]
+    found = world.dialogs(world.container())
+    assert found == (None if answer is None else [jauto.Dialog("Gateway")])
+    assert asked == [("abc", jauto.ASK_FOR_DIALOGS, "ibg")]

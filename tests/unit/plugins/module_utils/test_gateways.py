@@ -145,6 +145,93 @@ def test_a_gateway_whose_login_cannot_be_read(env: list[str], image: str) -> Non
     assert not gateway.readable
 
 
+def with_files(inspect: dict[str, Any], files: dict[str, str], mounted: tuple[str, ...] = ()) -> tuple[Any, list[str]]:
+    """The gateway that a container is, given its files and its mounts; and which files were asked for."""
+    asked: list[str] = []
+    inspect["Mounts"] = [{"Type": "bind", "Source": "/srv/x", "Destination": path, "RW": False} for path in mounted]
+
+    def read_file(container: str, path: str) -> str | None:
+        assert container == inspect["Id"]
+        asked.append(path)
+        return files.get(path)
+
+    return read_gateway(inspect, read_file), asked
+
+
+IBC = "# IBC\nIbLoginId = afpaper01\nIbPassword=x=y\nTradingMode=paper\n"
+IBC_INI = "/home/ibgateway/ibc/config.ini"
+
+
+@pytest.mark.parametrize(
+    ("env", "image", "argv", "path", "text", "expected"),
+    [
+        (["IBC_INI=/etc/own.ini"], "own/x", "/run.sh", "/etc/own.ini", IBC, PAPER_STATED),
+        ([], "ghcr.io/gnzsnz/ib-gateway:stable", "/run.sh", IBC_INI, IBC, PAPER_STATED),
+        ([], "unusualalpha/ib-gateway-docker", "/run.sh", "/root/ibc/config.ini", IBC, PAPER_STATED),
+        ([], "ghcr.io/extrange/ibkr", "/start.sh", "/root/ibc/config.ini", "IbLoginId=afpaper01", LIVE_ASSUMED),
+        (["TRADING_MODE=paper"], "mvberg/ib-gateway-docker", "/run.sh", "/root/IBController/IBController.ini",
+         "IbLoginId=afpaper01\r\n", PAPER_STATED),
+        ([], "own/x", "/opt/ibc/scripts/ibcstart.sh 1019 -g --ibc-ini=/x/c.ini", "/x/c.ini", IBC, PAPER_STATED),
+        (["TRADING_MODE=live"], "gnzsnz/ib-gateway", "/run.sh", IBC_INI, IBC, LIVE_STATED),
+        (["IBEAM_ACCOUNT=/run/secrets/a", "IBEAM_SECRETS_SOURCE=fs"], "voyz/ibeam", "/run.sh", "/run/secrets/a",
+         "afpaper01\n", LIVE_ASSUMED),
+        (["TWS_USERID_FILE=/run/secrets/a", "TRADING_MODE=paper"], "own/x", "/run.sh", "/run/secrets/a",
+         "afpaper01", PAPER_STATED),
+    ],
+)  # fmt: skip
+def test_a_login_in_a_file_of_the_container_is_read(
+    env: list[str], image: str, argv: str, path: str, text: str, expected: Mode
+) -> None:
+    inspect = inspect_of(env=env, image=image, argv=argv.split())
+    gateway, _asked = with_files(inspect, {path: text})
+    assert gateway.readable
+    assert [(login.key, login.mode) for login in gateway.logins] == [("afpaper01", expected)]
+    unread, _asked = with_files(inspect, {})
+    assert not unread.readable
+
+
+def test_a_mounted_configuration_counts_beside_the_variables() -> None:
+    env = ["TWS_USERID=other01", "TRADING_MODE=paper", f"IBC_INI={IBC_INI}"]
+    mounted, _asked = with_files(inspect_of(env=env, image="own/x"), {IBC_INI: IBC}, ("/home/ibgateway/ibc",))
+    assert [login.key for login in mounted.logins] == ["other01", "afpaper01"]
+    plain, asked = with_files(inspect_of(env=env, image="own/x"), {IBC_INI: IBC})
+    assert ([login.key for login in plain.logins], asked) == (["other01"], [])
+
+
+def test_an_own_configuration_that_cannot_be_read_hides_the_login() -> None:
+    env = ["TWS_USERID=other01", "CUSTOM_CONFIG=yes", f"IBC_INI={IBC_INI}"]
+    found, _asked = with_files(inspect_of(env=env, image="own/x"), {IBC_INI: IBC})
+    assert [login.key for login in found.logins] == ["other01", "afpaper01"]
+    hidden, _asked = with_files(inspect_of(env=env, image="own/x"), {})
+    assert not hidden.readable
+
+
+def test_both_gateways_of_one_container_have_a_configuration_each() -> None:
+    env = ["TRADING_MODE=both", "IBC_INI=/ibc.ini", "CUSTOM_CONFIG=yes"]
+    files = {"/ibc.ini_live": "IbLoginId=aflive01\nTradingMode=live", "/ibc.ini_paper": IBC}
+    found, _asked = with_files(inspect_of(env=env, image="own/x"), files)
+    assert [(login.key, login.mode.name) for login in found.logins] == [("aflive01", LIVE), ("afpaper01", PAPER)]
+
+
+@pytest.mark.parametrize("text", ["root:x:0:0:root:/root:/bin/bash\n", "two words", "${TWS_USERID}", ""])
+def test_a_file_that_holds_no_username_is_not_taken_for_one(text: str) -> None:
+    env = ["IBEAM_ACCOUNT=/etc/passwd", "IBEAM_SECRETS_SOURCE=fs"]
+    found, _asked = with_files(inspect_of(env=env, image="voyz/ibeam"), {"/etc/passwd": text})
+    assert (found.readable, found.logins) == (False, ())
+    ibc, _asked = with_files(inspect_of(env=[f"IBC_INI={IBC_INI}"], image="own/x"), {IBC_INI: f"IbLoginId={text}"})
+    assert not ibc.readable
+
+
+@pytest.mark.parametrize("env", [[], ["LOGIN=root"], ["IBKR_USERNAME=afpaper01"]])
+def test_no_file_of_an_innocent_container_is_read(env: list[str]) -> None:
+    found, asked = with_files(inspect_of(env=env, image="own/engine", argv=("python", "x.py")), {IBC_INI: IBC})
+    assert (found, asked) == (None, [])
+
+
+def test_no_file_is_read_where_the_environment_tells_the_login() -> None:
+    assert with_files(inspect_of(), {})[1] == []
+
+
 def test_one_of_ours_without_variables_is_an_unreadable_gateway() -> None:
     gateway = read(env=[], image="own/renamed", labels=MANAGED, argv=("/bin/run.sh",))
     assert gateway.managed
@@ -182,9 +269,11 @@ def test_the_view_of_a_session() -> None:
         "login": "afpaper01",
         "login_key": "afpaper01",
         "mode": "paper",
+        "mode_stated": True,
         "container": "ibgateway",
         "container_id": "ab" * 32,
         "image": "heshiming/ibga:r20260803",
+        "family": "ibga",
         "state": "running",
         "since": "2025-12-05T09:12:33Z",
         "restart_policy": "unless-stopped",
@@ -192,6 +281,8 @@ def test_the_view_of_a_session() -> None:
         "compose_project": "abstractfinance",
         "compose_service": "ibgateway",
         "managed": True,
+        "environment": None,
+        "auto_remove": False,
         "readable": True,
     }
 

@@ -118,9 +118,22 @@ def test_renewal_moves_the_end_only() -> None:
     ],
 )
 def test_a_lost_lease_says_why(record: dict[str, Any] | None, now: Now, why: str) -> None:
-    for attempt in (lambda: renew(record, request(), now), lambda: owned(record, "staging", "l", "run-a", now)):
+    attempts = [lambda: owned(record, "staging", "l", "run-a", now)]
+    if why != "expired":
+        attempts.append(lambda: renew(record, request(), now))  # type: ignore[arg-type,return-value]
+    for attempt in attempts:
         with pytest.raises(GatewayError, match=why) as caught:
             attempt()
+        assert caught.value.code == "lease-lost"
+
+
+def test_an_expired_lease_that_nobody_took_since_can_be_renewed() -> None:
+    renewed = renew(taken(), request(), at(5000)).record
+    assert renewed == {**taken(), "expires": 5900}
+    other = take(taken(), request("run-b"), at(5000)).record
+    for record in (other, release(other, "run-b").record):
+        with pytest.raises(GatewayError) as caught:
+            renew(record, request(), at(5001))
         assert caught.value.code == "lease-lost"
 
 

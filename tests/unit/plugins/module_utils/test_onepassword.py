@@ -187,6 +187,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors i
 slept = []
 async def sleep(seconds):
     slept.append(seconds)
+    await asyncio.sleep(0)
 
 async def resolve(session, wanted):
     try:

@@ -26,6 +26,7 @@ class FakeEngine:
         self.containers: Dict[str, Dict[str, Any]] = {}
         self.images = {"heshiming/ibga:latest": "sha256:1"}
         self.root = "/"
+        self.volumes = ["abstractfinance_ibgateway-data"]
 
     def version(self) -> Dict[str, Any]:
         return {"Version": "26.1.5", "ApiVersion": "1.45"}
@@ -44,6 +45,9 @@ class FakeEngine:
 
     def image_id(self, reference: str) -> Optional[str]:
         return self.images.get(reference)
+
+    def volume(self, name: str) -> Optional[Dict[str, Any]]:
+        return {"Name": name} if name in self.volumes else None
 
     def close(self) -> None:
         pass
@@ -98,8 +102,6 @@ def wanted(directory: pathlib.Path, **changes: Any) -> Wanted:
         "account": "DU1234567",
         "min_free_mb": 0,
         "min_compose": "2.24.0",
-        "controller_time": time.time(),
-        "max_clock_skew": 10,
         **changes,
     }
     return Wanted(**options)
@@ -143,7 +145,7 @@ def test_host_that_is_ready_has_no_problem(engine: FakeEngine, tmp_path: pathlib
     assert result["expected_config_hash"] == result["gateway"]["config_hash"]
     assert result["gateway"]["running"]
     assert result["gateway"]["returns"]
-    assert abs(result["skew"]) < 5
+    assert abs(result["time"] - time.time()) < 300
 
 
 def test_the_hash_over_the_password_stays_on_the_host(engine: FakeEngine, tmp_path: pathlib.Path) -> None:
@@ -180,13 +182,11 @@ def test_all_problems_are_found_in_one_go(engine: FakeEngine, tmp_path: pathlib.
             account="",
             ports=[Port("127.0.0.1", 4000)],
             min_free_mb=10**12,
-            controller_time=time.time() - 60,
         ),
         Compose(services="ibgateway\nother\n"),
     )
     assert sorted(set(codes(result))) == [
         "account-missing",
-        "clock-skew",
         "disk-full",
         "foreign-services",
         "port-taken",
@@ -197,7 +197,6 @@ def test_all_problems_are_found_in_one_go(engine: FakeEngine, tmp_path: pathlib.
     assert "'Paper Trading' or 'Live Trading'" in text
     assert "container web" in text
     assert "other" in text
-    assert "60 s ahead of" in text
 
 
 def test_missing_sdk_and_engine_are_found_together(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
@@ -335,12 +334,64 @@ def test_packages_are_named_by_distribution(tmp_path: pathlib.Path, release: str
     assert line in preflight.install_line(preflight.read_distribution(str(path)))
 
 
-def test_no_clock_no_check(engine: FakeEngine, tmp_path: pathlib.Path) -> None:
-    result = check(wanted(tmp_path, controller_time=None), Compose())
-    assert (result["skew"], result["problems"]) == (None, [])
+@pytest.mark.parametrize(
+    ("host_time", "skew"),
+    [(100.0, 0.0), (130.0, 0.0), (131.5, 1.5), (98.0, -2.0)],
+    ids=["at once", "just answered", "ahead", "behind"],
+)
+def test_delay_between_question_and_answer_is_no_skew(host_time: float, skew: float) -> None:
+    assert preflight.clock_skew(100.0, host_time, 130.0) == skew
+
+
+def test_a_clock_that_is_off_is_named_with_its_direction() -> None:
+    assert preflight.check_clock(HOST, 10.0, 10.0) is None
+    for skew, words in ((60.4, f"{HOST} is 60 s ahead of the controller's"), (-60.4, f"{HOST} is 60 s behind")):
+        problem = preflight.check_clock(HOST, skew, 10.0)
+        assert problem is not None
+        assert problem.code == "clock-skew"
+        assert words in problem.message
 
 
 def test_accounts_are_told_by_their_prefix() -> None:
     assert preflight.is_account_of("DU1234567", causes.PAPER)
     assert not preflight.is_account_of("DU1234567", causes.LIVE)
     assert not preflight.is_account_of("U", causes.LIVE)
+
+
+ENVIRONMENT = {"IB_USERNAME": "${IBKR_USERNAME:?}", "IB_PASSWORD": "${IBKR_PASSWORD:?}"}
+VOLUME = "abstractfinance_ibgateway-data"
+
+
+def test_what_a_container_was_made_from_is_told_by_names(tmp_path: pathlib.Path, engine: FakeEngine) -> None:
+    stack(tmp_path)
+    env = "IBKR_USERNAME=afpaper01\nIBKR_PASSWORD=n3w-Passw0rd\nIBKR_ACCOUNT_ID=DU1234567\nTRADING_MODE=Paper Trading\n"
+    (tmp_path / "stack" / ".env").write_text(env, encoding="utf-8")
+    engine.add("ibgateway", image="heshiming/ibga:latest")
+    made = engine.containers["ibgateway"]
+    made["Config"]["Env"].append("IB_PASSWORD=old-Passw0rd")
+    made["Mounts"] = [{"Destination": "/home/ibg_settings", "Name": VOLUME}]
+    made["HostConfig"]["PortBindings"] = {"4000/tcp": [{"HostIp": "", "HostPort": "4000"}], "5900/tcp": None}
+    result = check(wanted(tmp_path, environment=ENVIRONMENT, settings_volume=VOLUME), Compose())
+    assert result["gateway"]["differs"] == ["IB_PASSWORD"]
+    assert result["gateway"]["has_settings"]
+    assert result["gateway"]["ports"] == ["0.0.0.0:4000"]
+    assert result["settings_volume"]
+    assert result["env"] == {"login": "afpaper01", "account": "DU1234567", "trading_mode": "Paper Trading"}
+    assert "Passw0rd" not in str(result)
+
+
+def test_without_container_and_env_nothing_is_told(tmp_path: pathlib.Path, engine: FakeEngine) -> None:
+    engine.volumes = []
+    result = check(wanted(tmp_path, environment=ENVIRONMENT, settings_volume=VOLUME), Compose())
+    assert (result["gateway"]["differs"], result["gateway"]["has_settings"], result["settings_volume"]) == (
+        None,
+        False,
+        False,
+    )
+    assert result["env"] == {"login": None, "account": None, "trading_mode": None}
+
+
+def test_a_compose_file_is_ours_by_its_first_line(tmp_path: pathlib.Path, engine: FakeEngine) -> None:
+    stack(tmp_path, "# ours\nservices: {}\n")
+    assert check(wanted(tmp_path, compose_content="# ours\nservices: {a: {}}\n"), Compose())["compose_ours"]
+    assert not check(wanted(tmp_path, compose_content="# theirs\nservices: {}\n"), Compose())["compose_ours"]

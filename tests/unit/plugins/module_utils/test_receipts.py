@@ -8,13 +8,21 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.receipts import receipt, refuse, verify
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.receipts import (
+    Wanted,
+    receipt,
+    refuse,
+    settled,
+    verify,
+)
 
 FLEET = ["production", "staging"]
 
 
-def paper(host: str, run_id: str = "run-a", key: str = "afpaper01", generation: Any = 3) -> dict[str, Any]:
-    return receipt(host, key, run_id, generation, "boot-1", [], [], "2025-12-12T10:00:00Z")
+def paper(
+    host: str, run_id: str = "run-a", key: str = "afpaper01", generation: Any = 3, target: str = "staging"
+) -> dict[str, Any]:
+    return receipt(host, key, run_id, target, generation, "boot-1", [], [], "2025-12-12T10:00:00Z")
 
 
 def lease(host: str, run_id: str = "run-a", key: str = "afpaper01", generation: int = 3) -> dict[str, Any]:
@@ -24,8 +32,14 @@ def lease(host: str, run_id: str = "run-a", key: str = "afpaper01", generation: 
 LEASES = [lease(host) for host in FLEET]
 
 
-def codes(receipts: list[dict[str, Any]], leases: list[dict[str, Any]], check_mode: bool = False) -> list[str]:
-    return [item.code for item in verify(receipts, leases, FLEET, "afpaper01", "run-a", check_mode)]
+def codes(
+    receipts: list[dict[str, Any]],
+    leases: list[dict[str, Any]],
+    check_mode: bool = False,
+    assumed: tuple[str, ...] = (),
+) -> list[str]:
+    wanted = Wanted(FLEET, "afpaper01", "run-a", "staging", assumed)
+    return [item.code for item in verify(wanted, receipts, leases, check_mode)]
 
 
 def test_a_receipt_of_every_host_allows_the_start() -> None:
@@ -39,6 +53,7 @@ def test_a_receipt_of_every_host_allows_the_start() -> None:
         ([paper("elsewhere")], "receipt-missing"),
         ([paper("production", run_id="run-b")], "receipt-foreign-run"),
         ([paper("production", key="aflive01")], "receipt-foreign-login"),
+        ([paper("production", target="production")], "receipt-foreign-target"),
         ([paper("production", generation=2)], "receipt-stale-generation"),
         ([paper("production", generation=4)], "receipt-stale-generation"),
         ([paper("production", generation=None)], "receipt-stale-generation"),
@@ -78,7 +93,46 @@ def test_check_mode_asks_for_hosts_not_generations() -> None:
 
 
 def test_the_error_names_every_problem() -> None:
-    error = refuse(verify([], [], FLEET, "afpaper01", "run-a"), "ibgateway")
+    error = refuse(verify(Wanted(FLEET, "afpaper01", "run-a", "staging"), [], []), "ibgateway")
     assert error.code == "receipt-missing"
     assert "production" in str(error)
     assert "staging" in str(error)
+
+
+def test_a_host_assumed_to_be_off_needs_neither_receipt_nor_lease() -> None:
+    assert codes([paper("staging")], [lease("staging")], assumed=("production",)) == []
+    assert codes([paper("staging")], [], check_mode=True, assumed=("production",)) == []
+
+
+@pytest.mark.parametrize(
+    ("receipts", "leases", "assumed", "code"),
+    [
+        ([paper("staging"), paper("production")], LEASES, ("production",), "assumed-host-answers"),
+        ([paper("staging")], LEASES, ("production",), "assumed-host-answers"),
+        (
+            [paper("staging"), paper("production", run_id="run-b")],
+            [lease("staging")],
+            ("production",),
+            "assumed-host-answers",
+        ),
+        ([paper("production")], [lease("production")], ("staging",), "assumed-host-answers"),
+        ([paper("staging"), paper("production")], LEASES, ("prodction",), "assumed-host-unknown"),
+        ([], [lease("staging")], ("production",), "receipt-missing"),
+    ],
+    ids=["receipt", "lease", "old receipt", "the target", "misspelt", "the others"],
+)
+def test_what_an_assumption_does_not_cover(
+    receipts: list[dict[str, Any]], leases: list[dict[str, Any]], assumed: tuple[str, ...], code: str
+) -> None:
+    assert codes(receipts, leases, assumed=assumed) == [code]
+
+
+def test_a_host_is_settled_by_this_runs_receipt_for_this_login() -> None:
+    receipts = [
+        paper("a"),
+        paper("b", run_id="run-b"),
+        paper("c", key="aflive01"),
+        paper("d", generation=None),
+        paper("e", target="production"),
+    ]
+    assert settled("afpaper01", "run-a", receipts) == ["a", "e"]

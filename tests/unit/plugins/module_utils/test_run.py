@@ -18,6 +18,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.run impo
 
 STAGING = "staging.abstractfinance.example"
 PRODUCTION = "production.abstractfinance.example"
+VIA_SSH = "Failed to connect to the host via ssh: "
 FLEET = [STAGING, PRODUCTION]
 GROUPS = {"ibgateway": [STAGING, PRODUCTION], "staging": [STAGING], "production": [PRODUCTION]}
 
@@ -134,3 +135,54 @@ def test_the_barrier_passes_on_the_cause_of_a_failed_host():
 )
 def test_the_code_is_read_from_the_end_of_a_message(message, code):
     assert code_of(message) == code
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"unreachable": True}, None),
+        ({"unreachable": True, "msg": VIA_SSH + "ssh: connect to host p port 22: Connection timed out"}, None),
+        ({"unreachable": True, "msg": VIA_SSH + "ssh: connect to host p port 22: No route to host"}, None),
+        ({"unreachable": True, "msg": VIA_SSH + "root@p: Permission denied (publickey,password)."}, "answers"),
+        ({"unreachable": True, "msg": VIA_SSH + "Host key verification failed."}, "answers"),
+        ({"changed": False}, "answers"),
+        ({"failed": True, "msg": "No engine. [engine-down]"}, "answers"),
+        ({"skipped": True}, "missing"),
+        (None, "missing"),
+    ],
+)
+def test_a_host_assumed_to_be_off_has_to_be_asked_and_unreachable(answer, why):
+    silent = silent_hosts(FLEET, {STAGING: {}, PRODUCTION: answer}, assumed=[PRODUCTION])
+    assert [(item.host, item.why) for item in silent] == ([(PRODUCTION, why)] if why else [])
+
+
+def test_an_assumption_holds_for_the_host_that_it_names():
+    silent = silent_hosts(FLEET, {STAGING: {"unreachable": True}, PRODUCTION: {"unreachable": True}}, [PRODUCTION])
+    assert [item.host for item in silent] == [STAGING]
+
+
+def test_a_host_assumed_to_be_off_whose_ssh_refuses_the_user_is_told_with_what_to_mend():
+    answer = {"unreachable": True, "msg": VIA_SSH + "root@p: Permission denied (publickey)."}
+    error = barrier_error("looking for sessions", silent_hosts([PRODUCTION], {PRODUCTION: answer}, [PRODUCTION]), "-.")
+    assert error.code == "assumed-host-answers"
+    assert f"{PRODUCTION} says 'Permission denied': mend the user, the key" in error.message
+
+
+def test_a_host_assumed_to_be_off_that_answers_is_told():
+    silent = silent_hosts(FLEET, {STAGING: {}, PRODUCTION: {"changed": False}}, [PRODUCTION])
+    error = barrier_error("looking for sessions", silent, "Nothing was started.")
+    assert error.code == "assumed-host-answers"
+    assert PRODUCTION in error.message
+
+
+def test_the_way_on_without_a_silent_host_can_be_pasted():
+    error = barrier_error("looking for sessions", silent_hosts([PRODUCTION], {PRODUCTION: {"unreachable": True}}), "-.")
+    assert f"""-e '{{"gateway_assume_fenced": ["{PRODUCTION}"]}}'""" in error.message
+    assert "two sessions" in error.message
+
+
+@pytest.mark.parametrize(("assumed", "says"), [(["elsewhere"], "does not list"), ([STAGING], "is to run the gateway")])
+def test_a_host_that_cannot_be_assumed_to_be_off(assumed, says):
+    with pytest.raises(GatewayError, match=says) as caught:
+        plan_run("staging", FLEET, GROUPS, FLEET, assumed=assumed)
+    assert caught.value.code == "inventory-incomplete"

@@ -60,7 +60,15 @@ class HostAtHand:
 
     def demand(self, **what: Any) -> fence.Demand:
         return fence.Demand(
-            **{"host": HOST, "login": "AFpaper01", "key": "afpaper01", "run_id": self.run_id, "mode": "paper", **what}
+            **{
+                "host": HOST,
+                "login": "AFpaper01",
+                "key": "afpaper01",
+                "run_id": self.run_id,
+                "mode": "paper",
+                "target": HOST,
+                **what,
+            }
         )
 
     def fence(self, check_mode: bool = False, **what: Any) -> dict[str, Any]:
@@ -69,13 +77,13 @@ class HostAtHand:
     def give_back(self, **what: Any) -> dict[str, Any]:
         return self.sessions().give_back(self.demand(**what))
 
-    def clear(self, **what: Any) -> dict[str, Any]:
-        return self.sessions().clear(self.demand(**what))
+    def clear(self, answering: tuple[str, ...] = (), **what: Any) -> dict[str, Any]:
+        return self.sessions().clear(self.demand(**what), answering)
 
     def start(self, check_mode: bool = False, **what: Any) -> dict[str, Any]:
         receipts = what.pop("receipts", None)
         if receipts is None:
-            receipts = [self.fence(keep="ibgateway")["receipt"]]
+            receipts = [self.fence(keep="ibgateway", created=True)["receipt"]]
         demand = start.Demand(
             **{
                 "host": HOST,
@@ -191,9 +199,12 @@ def test_a_stopped_one_without_policy_is_left_alone(tmp_path: Path) -> None:
 def test_never_started_containers_go_but_for_the_one_to_start(tmp_path: Path) -> None:
     keep = created()
     host = HostAtHand(
-        tmp_path, keep, created(name="left-over", labels={}, policy="always"), created(name="o", env=LIVE_ENV)
+        tmp_path,
+        keep,
+        created(name="left-over", labels={}, policy="always"),
+        created(name="o", env=LIVE_ENV, labels={}),
     )
-    result = host.fence(**TARGET)
+    result = host.fence(**TARGET, created=True)
     assert [item["action"] for item in result["receipt"]["done"]] == ["removed"]
     assert sorted(item["Name"] for item in host.engine.held.values()) == ["/ibgateway", "/o"]
     host.fence()
@@ -202,7 +213,7 @@ def test_never_started_containers_go_but_for_the_one_to_start(tmp_path: Path) ->
 
 def test_keep_does_not_spare_one_that_runs(tmp_path: Path) -> None:
     host = HostAtHand(tmp_path, inspect_of())
-    assert host.fence(keep="ibgateway")["receipt"]["done"][0]["action"] == "parked"
+    assert host.fence(keep="ibgateway", created=True)["receipt"]["done"][0]["action"] == "parked"
     assert host.engine.named("ibgateway") is None
 
 
@@ -526,7 +537,7 @@ def test_every_change_is_in_the_history(tmp_path: Path) -> None:
         ("clear", "done"),
     ]
     assert {line["operator"] for line in lines} == {"ops@controller.example"}
-    assert lines[1]["done"] == ["old: parked as old-parked-4f1f6c0e"]
+    assert lines[1]["done"] == ["old: parked as old-parked-4f1f6c0e; killed"]
 
 
 def test_the_start(tmp_path: Path) -> None:
@@ -570,7 +581,7 @@ def test_what_is_not_started(tmp_path: Path, container: dict[str, Any] | None, c
 )
 def test_a_session_that_came_after_the_fence_stops_the_start(tmp_path: Path, other: dict[str, Any], code: str) -> None:
     host = HostAtHand(tmp_path, created())
-    receipt = host.fence(keep="ibgateway")["receipt"]
+    receipt = host.fence(keep="ibgateway", created=True)["receipt"]
     late = inspect_of(**other)
     host.engine.held[late["Id"]] = late
     with pytest.raises(GatewayError) as caught:
@@ -581,7 +592,7 @@ def test_a_session_that_came_after_the_fence_stops_the_start(tmp_path: Path, oth
 
 def test_a_run_that_slept_through_its_lease_starts_nothing(tmp_path: Path) -> None:
     host = HostAtHand(tmp_path, created())
-    receipt, lease = host.fence(keep="ibgateway")["receipt"], host.lease
+    receipt, lease = host.fence(keep="ibgateway", created=True)["receipt"], host.lease
     host.take(NEXT)
     with pytest.raises(GatewayError) as caught:
         host.start(receipts=[receipt], leases=[lease], run_id=RUN)
@@ -612,9 +623,132 @@ def test_a_host_that_was_not_asked_stops_the_start(tmp_path: Path, what: dict[st
 
 def test_check_mode_starts_nothing(tmp_path: Path) -> None:
     host = HostAtHand(tmp_path, created())
-    receipt = host.fence(check_mode=True, keep="ibgateway")["receipt"]
+    receipt = host.fence(check_mode=True, keep="ibgateway", created=True)["receipt"]
     assert host.start(check_mode=True, receipts=[receipt])["changed"]
     assert host.engine.log == []
+
+
+def test_a_host_assumed_to_be_off_is_recorded_until_it_was_fenced(tmp_path: Path) -> None:
+    host = HostAtHand(tmp_path, created())
+    fleet = [HOST, "staging"]
+    host.start(fleet=fleet, assumed=["staging"])
+    [record] = host.sessions().info()["assumed_fenced"]
+    assert {name: record[name] for name in ("host", "login", "login_key", "run_id", "operator")} == {
+        "host": "staging",
+        "login": "afpaper01",
+        "login_key": "afpaper01",
+        "run_id": RUN,
+        "operator": "ops@controller.example",
+    }
+    path = Path(host.state.assumed_path("afpaper01", "staging"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    [_taken, entry] = [json.loads(line) for line in Path(host.state.history_path).read_text().splitlines()]
+    assert "staging: assumed to be powered off" in entry["done"]
+    assert not host.clear(("production",))["changed"]
+    assert host.clear(("staging",))["changed"]
+    assert host.sessions().info()["assumed_fenced"] == []
+    assert not host.clear(("staging",))["changed"]
+
+
+def test_a_start_with_the_hosts_receipt_ends_the_assumption(tmp_path: Path) -> None:
+    host = HostAtHand(tmp_path, created())
+    host.start(fleet=[HOST, "staging"], assumed=["staging"])
+    host.take(NEXT)
+    own = host.fence()["receipt"]
+    item = created()
+    host.engine.held[item["Id"]] = item
+    host.start(
+        fleet=[HOST, "staging"],
+        receipts=[own, {**own, "host": "staging"}],
+        leases=[host.lease, {**host.lease, "host": "staging"}],
+    )
+    assert host.sessions().info()["assumed_fenced"] == []
+
+
+def test_a_start_that_is_refused_records_no_assumption(tmp_path: Path) -> None:
+    host = HostAtHand(tmp_path)
+    with pytest.raises(GatewayError) as caught:
+        host.start(fleet=[HOST, "staging"], assumed=["staging"])
+    assert caught.value.code == "container-missing"
+    assert host.sessions().info()["assumed_fenced"] == []
+
+
+@pytest.mark.parametrize("code", ["engine-silent", "engine-down"])
+@pytest.mark.parametrize("slot", [True, False])
+def test_a_start_without_an_answer_finds_nothing_after_the_next_fence(tmp_path: Path, slot: bool, code: str) -> None:
+    what = TARGET if slot else {}
+    host = HostAtHand(tmp_path, inspect_of(labels={**SLOT, "own": "1"}))
+    receipt = host.fence(**what)["receipt"]
+    host.give_back(**what)
+    asked = host.engine.named("ibgateway")
+    assert asked is not None
+
+    def no_answer(change: str) -> None:
+        if change == "start":
+            raise GatewayError("no answer", code)
+
+    host.engine.before = no_answer
+    with pytest.raises(GatewayError):
+        host.start(receipts=[receipt])
+    host.engine.before = lambda change: None
+    assert [record["container_id"] for record in host.state.pending()] == [asked["Id"]]
+    host.take(NEXT)
+    [shelf] = host.fence(**what)["parked"]
+    assert asked["Id"] not in host.engine.held
+    assert host.state.pending() == []
+    assert (shelf["former_name"], shelf["was_running"]) == ("ibgateway", True)
+    host.give_back(**what)
+    back = host.engine.named("ibgateway")
+    assert back is not None
+    assert {name: value for name, value in back["Config"]["Labels"].items() if name != RETURNED_LABEL} == {
+        **SLOT,
+        "own": "1",
+    }
+
+
+def test_a_start_that_was_answered_leaves_no_note(tmp_path: Path) -> None:
+    host = HostAtHand(tmp_path, created())
+    host.start()
+    assert host.state.pending() == []
+
+
+def test_a_start_that_was_refused_leaves_no_note(tmp_path: Path) -> None:
+    host = HostAtHand(tmp_path, created())
+
+    def refuse(change: str) -> None:
+        if change == "start":
+            raise GatewayError("no", "port-taken")
+
+    host.engine.before = refuse
+    with pytest.raises(GatewayError):
+        host.start()
+    assert host.state.pending() == []
+
+
+def test_what_another_target_parked_by_name_is_taken_out_of_composes_reach(tmp_path: Path) -> None:
+    host = HostAtHand(tmp_path, inspect_of(labels={**SLOT, "own": "1"}))
+    host.fence()
+    host.take(NEXT)
+    [shelf] = host.fence(**TARGET)["parked"]
+    [item] = host.engine.held.values()
+    assert item["Name"] == "/" + shelf["container"]
+    assert not [name for name in item["Config"]["Labels"] if name.startswith("com.docker.compose.")]
+    assert (shelf["former_name"], shelf["was_running"], shelf["run_id"]) == ("ibgateway", True, RUN)
+
+
+def test_what_has_ended_makes_room_for_the_one_to_be_started(tmp_path: Path) -> None:
+    ended = inspect_of(status="exited", policy="no", labels=SLOT)
+    host = HostAtHand(tmp_path, ended)
+    assert not host.fence(project="abstractfinance", service="ibgateway")["changed"]
+    [done] = host.fence(**TARGET)["receipt"]["done"]
+    assert (done["action"], host.engine.held) == ("removed", {})
+
+
+@pytest.mark.parametrize("what", [{}, {"env": LIVE_ENV}])
+def test_what_an_earlier_run_created_is_not_kept(tmp_path: Path, what: dict[str, Any]) -> None:
+    host = HostAtHand(tmp_path, created(**what))
+    host.fence(**TARGET)
+    assert host.engine.held == {}
 
 
 def test_a_parked_container_is_not_started(tmp_path: Path) -> None:
@@ -633,6 +767,16 @@ def test_a_returned_one_is_started_with_the_receipts_from_before(tmp_path: Path,
     assert host.start(receipts=[receipt])["changed"]
     again = host.fence(**(TARGET if slot else {}))
     assert [item["was_running"] for item in again["parked"]] == [True]
+
+
+def test_a_run_without_its_lease_hears_of_that_even_where_its_container_is_gone(tmp_path: Path) -> None:
+    host = HostAtHand(tmp_path)
+    receipt = host.fence()["receipt"]
+    lease = host.lease
+    host.take("11111111-2222-4333-8444-555555555555")
+    with pytest.raises(GatewayError) as caught:
+        host.start(run_id=RUN, receipts=[receipt], leases=[lease])
+    assert caught.value.code == "lease-lost"
 
 
 def test_a_refused_start_is_in_the_history(tmp_path: Path) -> None:
@@ -662,6 +806,15 @@ def test_info_shows_what_is_where(tmp_path: Path) -> None:
     assert [item["container"] for item in info["stopped"]] == ["ended"]
     assert [item["container"] for item in info["parked"]] == ["old-parked-4f1f6c0e"]
     assert [item["run_id"] for item in info["leases"]] == [RUN]
+
+
+def test_info_shows_what_was_given_back_and_not_started(tmp_path: Path) -> None:
+    host = HostAtHand(tmp_path, inspect_of(labels=SLOT))
+    host.fence(**TARGET)
+    host.give_back()
+    info = host.sessions().info()
+    assert [item["container"] for item in info["stopped"]] == ["ibgateway"]
+    assert (info["sessions"], info["parked"]) == ([], [])
 
 
 CASES = {

@@ -24,19 +24,20 @@ def session(**given):
         "state": "running",
         "since": "2026-11-22T15:17:40Z",
         "readable": True,
+        "mode_stated": True,
     }
     return dict(values, **given)
 
 
-def plan(seen, login="afpaper01", trading_mode="Paper Trading", protected=()):
-    answers = {host: dict({"sessions": [], "parked": []}, **seen.get(host, {})) for host in FLEET}
-    return plan_takeover(login, trading_mode, STAGING, "ibgateway", FLEET, answers, protected)
+def plan(seen, login="afpaper01", trading_mode="Paper Trading", protected=(), **what):
+    answers = {host: dict({"sessions": [], "parked": [], "assumed_fenced": []}, **seen.get(host, {})) for host in FLEET}
+    return plan_takeover(login, trading_mode, STAGING, "ibgateway", FLEET, answers, protected, **what)
 
 
 def test_a_fleet_without_the_login_leaves_nothing_to_fence():
     other = session(login="aflive01", login_key="aflive01", mode="live")
     found = plan({PRODUCTION: {"sessions": [other]}})
-    assert (found.holders, found.parked, found.reasons) == ([], [], [])
+    assert (found.holders, found.parked, found.reasons, found.leftovers) == ([], [], [], [])
 
 
 def test_the_targets_own_container_is_no_other_holder():
@@ -56,11 +57,12 @@ def test_a_holder_elsewhere_is_found_whatever_the_case_of_its_login():
     ]
 
 
-def test_what_is_parked_is_a_reason_to_take_over():
+def test_what_is_parked_is_left_to_be_cleared_and_no_reason_to_take_over():
     parked = {"for_login_key": "afpaper01", "former_name": "ibgateway", "parked_at": "2026-11-22T15:17:40Z"}
     found = plan({PRODUCTION: {"parked": [parked, dict(parked, for_login_key="other")]}})
     assert [item["host"] for item in found.parked] == [PRODUCTION]
-    assert len(found.reasons) == 1
+    assert found.reasons == []
+    assert found.leftovers == [f"{PRODUCTION} has the container ibgateway parked since 2026-11-22T15:17:40Z"]
 
 
 @pytest.mark.parametrize(
@@ -99,3 +101,70 @@ def test_every_refusal_is_in_the_message():
         )
     assert "nameless" in caught.value.message
     assert "trader" in caught.value.message
+
+
+HIDDEN = {"container": "nameless", "login": None, "login_key": None, "readable": False}
+
+
+def test_an_unreadable_one_that_is_named_is_a_holder():
+    hidden = session(mode="live", mode_stated=False, **HIDDEN)
+    found = plan({PRODUCTION: {"sessions": [hidden]}}, named={PRODUCTION: ["nameless"]})
+    assert [item["container"] for item in found.holders] == ["nameless"]
+    for named in ({STAGING: ["nameless"]}, {PRODUCTION: ["other"]}, {}):
+        with pytest.raises(GatewayError) as caught:
+            plan({PRODUCTION: {"sessions": [hidden]}}, named=named)
+        assert caught.value.code == "login-unreadable"
+
+
+def test_an_unreadable_one_whose_settings_say_live_stays_protected_when_it_is_named():
+    hidden = session(mode="live", mode_stated=True, **HIDDEN)
+    with pytest.raises(GatewayError) as caught:
+        plan({PRODUCTION: {"sessions": [hidden]}}, named={PRODUCTION: ["nameless"]})
+    assert caught.value.code == "live-session-protected"
+
+
+ASSUMED = {
+    "host": PRODUCTION,
+    "login": "afpaper01",
+    "login_key": "afpaper01",
+    "run_id": "4f1f6c0e",
+    "operator": "ops@controller.example",
+    "assumed_at": "2026-11-22T15:17:40Z",
+}
+
+
+def test_a_host_assumed_to_be_off_that_answers_again_has_to_be_fenced():
+    found = plan({STAGING: {"assumed_fenced": [ASSUMED]}})
+    assert [(item["host"], item["recorded_on"]) for item in found.unsettled] == [(PRODUCTION, STAGING)]
+    [reason] = found.reasons
+    assert PRODUCTION in reason
+    assert "ops@controller.example" in reason
+
+
+def test_one_that_is_still_off_is_not_asked_for():
+    answers = {STAGING: {"sessions": [], "parked": [], "assumed_fenced": [ASSUMED]}, PRODUCTION: {"unreachable": True}}
+    found = plan_takeover("afpaper01", "Paper Trading", STAGING, "ibgateway", FLEET, answers, (), assumed=[PRODUCTION])
+    assert (found.holders, found.reasons, found.unsettled) == ([], [], [])
+
+
+def test_what_was_assumed_for_another_login_does_not_matter():
+    assert plan({STAGING: {"assumed_fenced": [{**ASSUMED, "login_key": "aflive01"}]}}).unsettled == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "move_from", "refused"),
+    [("production", "", True), ("production", PRODUCTION, False), ("staging", "", False), (None, "", False)],
+)
+def test_what_another_environment_has_deployed_stays_unless_it_is_moved(environment, move_from, refused):
+    seen = {STAGING: {"sessions": [], "parked": [], "assumed_fenced": []}}
+    held = session(environment=environment)
+    seen[PRODUCTION] = {"sessions": [held], "parked": [], "assumed_fenced": []}
+    arguments = ("afpaper01", "Paper Trading", STAGING, "ibgateway", FLEET, seen, ())
+    if not refused:
+        found = plan_takeover(*arguments, environment="staging", move_from=move_from)
+        assert [item["host"] for item in found.holders] == [PRODUCTION]
+        return
+    with pytest.raises(GatewayError) as caught:
+        plan_takeover(*arguments, environment="staging", move_from=move_from)
+    assert caught.value.code == "login-of-two-hosts"
+    assert f"-e gateway_move_from={PRODUCTION}" in caught.value.message

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import netstat, trading
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.trading import Wanted, check, read_pattern
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.trading import Wanted, check, read_pattern, stop
 
 ADDRESS = "172.18.0.4"
 CARRIED = [
@@ -25,6 +25,7 @@ class FakeEngine:
         self.status = status
         self.logs = itertools.chain(log or [[]], itertools.repeat((log or [[]])[-1]))
         self.restarted: List[str] = []
+        self.stopped: List[str] = []
 
     def inspect(self, container: str) -> Optional[Dict[str, Any]]:
         if container == "trading-engine" and self.status == "absent":
@@ -36,7 +37,8 @@ class FakeEngine:
                 "StartedAt": "2026-11-22T15:18:40.5Z",
                 "Pid": 7,
             },
-            "HostConfig": {"RestartPolicy": {"Name": "no"}},
+            "Config": {"Labels": {"com.docker.compose.project": "abstractfinance"}},
+            "HostConfig": {"RestartPolicy": {"Name": "always"}},
             "NetworkSettings": {"Networks": {"stack": {"IPAddress": ADDRESS}, "other": None}},
         }
 
@@ -46,6 +48,12 @@ class FakeEngine:
     def restart(self, container: str, _grace: int) -> None:
         self.restarted.append(container)
         self.status = "running"
+
+    def restart_policy(self, container: str, policy: str) -> None:
+        self.stopped.append(f"{container}: {policy}")
+
+    def stop(self, container: str, _grace: int) -> None:
+        self.stopped.append(container)
 
 
 @pytest.fixture(autouse=True)
@@ -131,3 +139,22 @@ def test_pattern_that_is_none_is_named() -> None:
 def test_addresses_of_all_networks_count() -> None:
     inspect = {"NetworkSettings": {"Networks": {"a": {"IPAddress": "172.18.0.4", "GlobalIPv6Address": "fd00::4"}}}}
     assert trading.addresses(inspect) == {"172.18.0.4", "fd00::4"}
+
+
+@pytest.mark.parametrize(
+    ("status", "project", "check_mode", "state", "changed", "stopped"),
+    [
+        ("running", "abstractfinance", False, "stopped", True, True),
+        ("running", "abstractfinance", True, "stopped", True, False),
+        ("exited", "abstractfinance", False, "stopped", False, False),
+        ("running", "another", False, "absent", False, False),
+        ("absent", "abstractfinance", False, "absent", False, False),
+    ],
+)
+def test_the_engine_of_a_gateway_that_was_moved_away_is_stopped(
+    status: str, project: str, check_mode: bool, state: str, changed: bool, stopped: bool
+) -> None:
+    engine = FakeEngine(status)
+    result = stop(engine, "trading-engine", project, check_mode)  # type: ignore[arg-type]
+    assert (result["state"], result["changed"]) == (state, changed)
+    assert engine.stopped == (["id-of-trading-engine: unless-stopped", "id-of-trading-engine"] if stopped else [])

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import socket
 import struct
 import threading
+import tracemalloc
 from contextlib import contextmanager
 from typing import Callable, Iterator, List
 
@@ -297,6 +299,62 @@ def test_peer_that_floods_is_left() -> None:
     answer = ask(peer)
     assert answer.outcome in (tws.GARBAGE, tws.INCOMPLETE)
     assert not answer.proves("DU1234567")
+
+
+def forever(*pieces: bytes) -> Iterator[bytes]:
+    while True:
+        yield from pieces
+
+
+HOSTILE = {
+    "silent after its greeting": lambda: iter([GREETING]),
+    "giant length": lambda: iter([GREETING, b"\xff\xff\xff\xff"]),
+    "longest length that is allowed, never filled": lambda: iter([GREETING, struct.pack(">I", tws.MAX_FRAME)]),
+    "frame that fills without end": lambda: itertools.chain(
+        [GREETING, struct.pack(">I", tws.MAX_FRAME)], forever(b"x" * 999)
+    ),
+    "one byte at a time": lambda: (bytes([byte]) for byte in GREETING + ACCOUNTS),
+    "endless drip": lambda: itertools.chain([GREETING, struct.pack(">I", tws.MAX_FRAME)], forever(b"x")),
+    "endless empty frames": lambda: itertools.chain([GREETING], forever(bytes(40_000))),
+    "endless notices": lambda: itertools.chain([GREETING], forever(notice(1100, "x" * 5_000))),
+    "endless notices after its answer": lambda: itertools.chain([GREETING, NEXT_ID, ACCOUNTS], forever(notice(2104))),
+    "endless greetings": lambda: forever(GREETING),
+    "endless accounts": lambda: itertools.chain([GREETING], forever(ACCOUNTS)),
+    "no protocol": lambda: forever(b"HTTP/1.1 200 OK\r\n\r\n"),
+    "escape sequences": lambda: iter([GREETING, notice(1100, "\x1b[2J\n\r"), ACCOUNTS, NEXT_ID]),
+}
+MOST_MEMORY = 24 << 20
+
+
+@pytest.mark.parametrize("sent", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_peer_neither_hangs_nor_fills_the_memory(sent: Callable[[], Iterator[bytes]]) -> None:
+    def peer(connection: socket.socket) -> None:
+        for piece in sent():
+            connection.sendall(piece)
+        while connection.recv(4096):
+            pass
+
+    answers: List[tws.Answer] = []
+    tracemalloc.start()
+    try:
+        asking = threading.Thread(target=lambda: answers.append(ask(peer)), daemon=True)
+        asking.start()
+        asking.join(timeout=30)
+        assert answers, "the probe hangs"
+        assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY
+    finally:
+        tracemalloc.stop()
+    answer = answers[0]
+    assert len(answer.notices) <= tws.MAX_NOTICES
+    assert all(item.text.isprintable() and len(item.text) <= tws.MAX_NOTICE_TEXT for item in answer.notices)
+    assert len(answer.accounts) <= tws.MAX_ACCOUNTS
+
+
+def test_flood_of_notices_hides_no_lost_link() -> None:
+    conversation = tws.Conversation(CLIENT_ID)
+    conversation.receive(GREETING + ACCOUNTS + NEXT_ID + notice(2104) * tws.MAX_NOTICES + notice(1100))
+    assert not conversation.answer(tws.SILENT).connected
+    assert conversation.answer(tws.SILENT).outcome == tws.ANSWERED
 
 
 class Stream:

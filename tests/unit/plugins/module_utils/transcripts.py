@@ -7,6 +7,8 @@ from __future__ import annotations
 import pathlib
 from typing import List
 
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.jauto import Dialog, parse_dialogs
+
 TRANSCRIPTS = pathlib.Path(__file__).resolve().parents[3] / "fixtures" / "transcripts"
 
 
@@ -18,3 +20,10 @@ def transcript(case: str) -> List[str]:
 
 def cases() -> List[str]:
     return sorted(path.name.partition("-")[0] for path in TRANSCRIPTS.glob("*.log"))
+
+
+def dialogs(case: str) -> List[Dialog]:
+    """The dialogs that JAuto told of while a case was on the screen."""
+    paths = sorted(TRANSCRIPTS.glob(f"{case}-*.jauto.txt"))
+    assert paths
+    return [dialog for path in paths for dialog in parse_dialogs(path.read_text(encoding="utf-8"))]

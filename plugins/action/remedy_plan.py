@@ -1,0 +1,53 @@
+# Copyright (c) 2026 AbstractFinance
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Optional
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import remedy
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogue import CAUSES
+
+_CODE = re.compile(r"\[([a-z0-9-]+)\]")
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        result: Dict[str, Any] = super().run(tmp, task_vars)
+        _unused, args = self.validate_argument_spec(
+            argument_spec={
+                "host": {"type": "str", "required": True},
+                "causes": {"type": "list", "elements": "dict", "required": True},
+                "changed_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+                "refusal": {"type": "str", "default": ""},
+            },
+        )
+        plan = remedy.plan(args["causes"], args["changed_keys"], refused(args["refusal"]))
+        result.update(
+            changed=False,
+            command=plan.command,
+            mends=plan.mends,
+            left=plan.left,
+            stands_in_the_way=plan.stands_in_the_way,
+            words=remedy.told(plan, args["host"]),
+        )
+        return result
+
+
+def refused(text: str) -> List[Dict[str, str]]:
+    """The causes in a failed task's message: one, or one a line."""
+    known = {entry["code"] for entry in CAUSES}
+    found: List[Dict[str, str]] = []
+    for line in text.splitlines():
+        codes = [code for code in _CODE.findall(line) if code in known]
+        if codes:
+            found.append({"code": codes[-1], "message": _CODE.sub("", line).strip(" -.") + "."})
+    return found

@@ -1,0 +1,169 @@
+# Copyright (c) 2026 AbstractFinance
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import Any, Callable, Dict, List
+
+import pytest
+
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.keeping import OPTION_MARKER, Files, Settings
+
+NAMES = (".env", "docker-compose.yml")
+
+
+@pytest.fixture(name="files")
+def fixture_files(tmp_path: pathlib.Path) -> Files:
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "kept").mkdir()
+    return Files(str(tmp_path / "stack"), NAMES, str(tmp_path / "kept" / "abstractfinance"))
+
+
+@pytest.fixture(name="stack")
+def fixture_stack(files: Files, tmp_path: pathlib.Path) -> pathlib.Path:
+    stack = tmp_path / "stack"
+    (stack / ".env").write_text("A=1\n", encoding="utf-8")
+    (stack / ".env").chmod(0o600)
+    (stack / "docker-compose.yml").write_text("services: {}\n", encoding="utf-8")
+    (stack / "docker-compose.yml").chmod(0o640)
+    return stack
+
+
+def mode(path: pathlib.Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def test_files_come_back_as_they_were(files: Files, stack: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    assert files.keep()
+    kept = tmp_path / "kept" / "abstractfinance"
+    assert mode(kept) == 0o700
+    assert {mode(path) for path in kept.iterdir()} == {0o600}
+    (stack / ".env").write_text("A=2\n", encoding="utf-8")
+    assert files.put_back() == [".env"]
+    assert (stack / ".env").read_text(encoding="utf-8") == "A=1\n"
+    assert (mode(stack / ".env"), mode(stack / "docker-compose.yml")) == (0o600, 0o640)
+    assert not files.kept
+    assert files.put_back() == []
+
+
+def test_what_is_kept_is_not_overwritten(files: Files, stack: pathlib.Path) -> None:
+    assert files.keep()
+    (stack / ".env").write_text("A=wrong\n", encoding="utf-8")
+    assert not files.keep()
+    files.put_back()
+    assert (stack / ".env").read_text(encoding="utf-8") == "A=1\n"
+
+
+def test_no_files_are_nothing_to_keep(files: Files) -> None:
+    assert not files.keep()
+    assert not files.kept
+    assert not files.clear()
+
+
+def test_a_run_that_died_while_it_kept_is_followed_by_another(
+    files: Files, stack: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "kept" / "abstractfinance.new").mkdir()
+    (tmp_path / "kept" / "abstractfinance.new" / ".env").write_text("half", encoding="utf-8")
+    assert files.keep()
+    assert files.put_back() == []
+    assert (stack / ".env").read_text(encoding="utf-8") == "A=1\n"
+
+
+@pytest.fixture(name="data")
+def fixture_data(tmp_path: pathlib.Path) -> pathlib.Path:
+    data = tmp_path / "volumes" / "settings" / "_data"
+    data.mkdir(parents=True)
+    data.chmod(0o750)
+    (data / "jts.ini").write_text("proven", encoding="utf-8")
+    (data / OPTION_MARKER).touch()
+    return data
+
+
+@pytest.fixture(name="settings")
+def fixture_settings(data: pathlib.Path) -> Callable[..., Settings]:
+    def make(*containers: Dict[str, Any], **volume: Any) -> Settings:
+        found = {"Name": "settings", "Driver": "local", "Options": None, "Mountpoint": str(data), **volume}
+        return Settings(found, containers, "staging")
+
+    return make
+
+
+def container(running: bool, volume: str = "settings") -> Dict[str, Any]:
+    return {"Name": "/ibgateway", "State": {"Running": running}, "Mounts": [{"Name": volume}]}
+
+
+def test_new_settings_are_empty_and_of_the_same_owner(settings: Callable[..., Settings], data: pathlib.Path) -> None:
+    settings(container(False), container(True, "another")).renew()
+    assert os.listdir(data) == []
+    assert mode(data) == 0o750
+
+
+def test_settings_come_back_whatever_came_in_between(settings: Callable[..., Settings], data: pathlib.Path) -> None:
+    settings().renew()
+    (data / "jts.ini").write_text("failed", encoding="utf-8")
+    settings().renew()
+    (data / "jts.ini").write_text("failed again", encoding="utf-8")
+    assert settings().put_back()
+    assert (data / "jts.ini").read_text(encoding="utf-8") == "proven"
+    assert os.listdir(data.parent) == ["_data"]
+    assert not settings().put_back()
+
+
+def test_settings_that_are_let_go_are_gone(settings: Callable[..., Settings], data: pathlib.Path) -> None:
+    settings().renew()
+    assert settings().clear()
+    assert os.listdir(data.parent) == ["_data"]
+    assert not settings().clear()
+
+
+@pytest.mark.parametrize("died_after", ["aside", "emptied"])
+def test_a_run_that_died_in_between_loses_nothing(
+    settings: Callable[..., Settings], data: pathlib.Path, died_after: str
+) -> None:
+    data.rename(data.parent / "abstractfinance-kept")
+    if died_after == "emptied":
+        data.mkdir()
+    settings().renew()
+    assert os.listdir(data) == []
+    assert settings().put_back()
+    assert (data / "jts.ini").read_text(encoding="utf-8") == "proven"
+
+
+def test_options_are_set_again_and_the_rest_stays(settings: Callable[..., Settings], data: pathlib.Path) -> None:
+    assert settings().forget_options()
+    assert os.listdir(data) == ["jts.ini"]
+    assert not settings().forget_options()
+
+
+@pytest.mark.parametrize("step", [Settings.renew, Settings.forget_options])
+def test_settings_in_use_are_left_alone(
+    settings: Callable[..., Settings], data: pathlib.Path, step: Callable[[Settings], Any]
+) -> None:
+    with pytest.raises(GatewayError, match="ibgateway, which runs") as caught:
+        step(settings(container(True)))
+    assert caught.value.code == "settings-in-use"
+    assert (data / OPTION_MARKER).exists()
+
+
+@pytest.mark.parametrize(
+    "volume", [{"Driver": "nfs"}, {"Options": {"type": "nfs"}}, {"Mountpoint": "/nowhere/at/all/_data"}]
+)
+def test_other_drivers_are_refused(settings: Callable[..., Settings], volume: Dict[str, Any]) -> None:
+    with pytest.raises(GatewayError) as caught:
+        settings(**volume).renew()
+    assert caught.value.code == "settings-unreachable"
+
+
+def test_kept_settings_that_a_container_uses_in_their_place_are_not_put_back(
+    settings: Callable[..., Settings], data: pathlib.Path
+) -> None:
+    settings().renew()
+    with pytest.raises(GatewayError):
+        settings(container(True)).put_back()
+    names: List[str] = sorted(os.listdir(data.parent))
+    assert names == ["_data", "abstractfinance-kept"]
