@@ -11,6 +11,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # Hosts of the lab (as many as there are, or 2, where not given), and arguments that are passed on: make deploy ARGS="--check --diff", make unit ARGS="-k dotenv".
 HOSTS ?=
 ARGS ?=
+# How many labs the scenarios are run on side by side.
+LABS ?= 2
 
 # What runs here is decided by this checkout, not by settings meant for the user's own hosts.
 unexport $(filter ANSIBLE_% OP_% MOLECULE_% PYTEST_% PYTHONPATH PYTHONHOME VIRTUAL_ENV,$(.VARIABLES))
@@ -38,7 +40,7 @@ lab: install ## two hosts on this machine to deploy to (HOSTS=N for more)
 	@tests/lab/lab up $(if $(HOSTS),--hosts $(HOSTS))
 
 lab-down: install ## take the lab away, all of it
-	@tests/lab/lab down
+	@for number in $(shell seq $(LABS) -1 1); do LAB_NUMBER=$$number tests/lab/lab down; done
 
 deploy: ## the main job, on the lab: ARGS="--check --diff" and the like go to ansible-playbook
 	@tests/tools/deploy-words before
@@ -178,12 +180,8 @@ run-integration:
 run-archive: lab
 	@pytest tests/integration/install --junitxml="$(CURDIR)/.build/junit/archive/report.xml" $(ARGS)
 
-# Molecule passes a scenario without tests; here each one has to leave a report.
 run-molecule: lab
-	@PYTEST_ADDOPTS='--junitxml=$(CURDIR)/.build/junit/molecule/$$MOLECULE_SCENARIO_NAME.xml' \
-	  molecule test --report --no-command-borders $(or $(ARGS),--all)
-	@$(if $(ARGS),,for scenario in $(notdir $(patsubst %/,%,$(dir $(wildcard extensions/molecule/*/molecule.yml)))); do \
-	  test -s .build/junit/molecule/$$scenario.xml || { echo "Scenario $$scenario verified nothing: it has no tests/test_*.py." >&2; exit 1; }; done)
+	@python tests/tools/scenarios.py --labs $(LABS) $(ARGS)
 
 .PHONY: clean
 clean: ## what make has made here, but for the lab (make lab-down)

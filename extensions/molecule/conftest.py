@@ -33,9 +33,10 @@ LAB = ROOT / "tests" / "lab"
 sys.path.insert(0, str(LAB))
 
 from ibgateway_lab import play as lab_play  # noqa: E402
+from ibgateway_lab import settings as lab_settings  # noqa: E402
+from ibgateway_lab import state as lab_state  # noqa: E402
 
 STORE = LAB / "onepassword.json"
-IBKR_PORT = 18099
 PLAY_TIMEOUT = 900
 LOGIN_TIMEOUT = 180
 HOSTS_OWN = (
@@ -150,7 +151,7 @@ class Ibkr:
     """The IBKR stand-in: what really is logged in, and its users."""
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", IBKR_PORT, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", lab_settings.IBKR_STATE_PORT, timeout=10)
         with contextlib.closing(connection):
             connection.request(method, path, None if body is None else json.dumps(body))
             answer = connection.getresponse()
@@ -196,8 +197,9 @@ class Canary:
 
     def search_everywhere(self) -> None:
         """The files of the controller and of the hosts outside of .env and of what is Docker's own."""
-        here = [tempfile.gettempdir(), "~/.ansible", shlex.quote(str(ROOT / ".ansible"))]
-        self.search_files("controller", run_here, " ".join(here), f"-path {shlex.quote(str(ROOT / '.lab'))} -prune -o")
+        here = {"/tmp", tempfile.gettempdir(), os.path.expanduser("~/.ansible"), str(ROOT / ".ansible")}
+        labs_own = f"-path {shlex.quote(str(lab_settings.STATE))} -prune -o"
+        self.search_files("controller", run_here, shlex.join(sorted(here)), labs_own)
         for name in ("staging", "production"):
             self.search_files(name, run_on(name), ON_HOSTS, f"{HOSTS_OWN} -prune -o -not -name .env")
 
@@ -244,7 +246,8 @@ def note_secrets(note: str) -> Iterator[str]:
 
 def host_processes() -> list[str]:
     """The first process of each host that is up, asked of this machine's engine: a paused host gives no answer itself."""
-    command = ["docker", "inspect", "--format", "{{.State.Pid}}", "ibgateway-lab-staging", "ibgateway-lab-production"]
+    names = [lab_settings.container_name(name) for name in lab_settings.ENVIRONMENTS]
+    command = ["docker", "inspect", "--format", "{{.State.Pid}}", *names]
     found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.split()
     return [process for process in found if process != "0"]
 
@@ -295,7 +298,7 @@ def run_here(command: str, text: str) -> str:
 def run_on(name: str) -> Callable[[str, str], str]:
     def run(command: str, text: str) -> str:
         return subprocess.run(
-            ["ssh", "-F", str(ROOT / ".lab" / "ssh_config"), name, command],
+            ["ssh", "-F", str(lab_state.SSH_CONFIG), name, command],
             input=text,
             capture_output=True,
             text=True,
@@ -336,7 +339,7 @@ def begin(canary: Canary) -> Iterator[Callable[..., Running]]:
     `settings` are those variables of Ansible's that `tests/lab/play` drops.
     """
     begun: list[Running] = []
-    with tempfile.TemporaryDirectory(prefix="runs-", dir=ROOT / ".lab") as folder:
+    with tempfile.TemporaryDirectory(prefix="runs-", dir=lab_settings.STATE) as folder:
 
         def run(*arguments: str, store: Store | None = None, settings: Mapping[str, str] | None = None) -> Running:
             place = pathlib.Path(folder) / str(len(begun))
@@ -414,7 +417,7 @@ def fixture_process_watch() -> Callable[[Canary], contextlib.AbstractContextMana
 
 
 def host_of(name: str) -> Any:
-    return testinfra.get_host(f"ssh://{name}", ssh_config=str(ROOT / ".lab" / "ssh_config"))
+    return testinfra.get_host(f"ssh://{name}", ssh_config=str(lab_state.SSH_CONFIG))
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,8 @@ def suite(name: str) -> bool:
     try:
         prepare_hosts(lab, hosts)
         return run(
-            [os.environ.get("MAKE", "make"), "run-molecule", f"ARGS={os.environ.get('SCENARIOS', '')}"], environment
+            [os.environ.get("MAKE", "make"), "run-molecule", "LABS=1", f"ARGS={os.environ.get('SCENARIOS', '')}"],
+            environment,
         )
     finally:
         collect(lab, hosts)

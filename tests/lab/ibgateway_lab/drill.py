@@ -91,7 +91,7 @@ def main() -> int:
     except LabError as error:
         print(f"drill: {error}", file=sys.stderr)
         return error.status
-    store = settings.REPOSITORY / ".lab" / "drill.json"
+    store = settings.STATE / "drill.json"
     text = json.dumps(confused(json.loads((settings.SOURCES / "onepassword.json").read_text(encoding="utf-8"))))
     store.write_text(text, encoding="utf-8")
     print(WORDS.format(store=store.relative_to(settings.REPOSITORY)))

@@ -175,7 +175,7 @@ def stop_if_started(progress: Progress) -> None:
         return
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     if version() and docker("ps", "--quiet"):
-        progress("the engine stays: containers that are not the lab's run on it")
+        progress("the engine stays: containers that are not this lab's run on it")
         return
     if record.get("systemd"):
         run(["systemctl", "stop", *SYSTEMD_UNITS], "systemctl stop docker", timeout=STOP_TIMEOUT)

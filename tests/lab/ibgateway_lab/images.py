@@ -38,7 +38,7 @@ class Image:
 
     @property
     def name(self) -> str:
-        return self.tag.removeprefix(f"{settings.PREFIX}/")
+        return self.tag.removeprefix(f"{settings.IMAGES}/")
 
 
 def trading_engine_packages(progress: Progress) -> dict[str, pathlib.Path]:
@@ -119,7 +119,7 @@ def build(image: Image, progress: Progress) -> str:
     start = time.monotonic()
     base_mark = build_marks().get(image.base, "")
     mark = f"{digest(image, base_mark)}.{time.time_ns()}"
-    command = ["docker", "build", "--force-rm", "--label", f"{settings.LABEL}=image", "--label"]
+    command = ["docker", "build", "--force-rm", "--label", f"{settings.IMAGE_LABEL}=image", "--label"]
     command += [f"{settings.BUILD_LABEL}={mark}", "--build-arg", f"{image.base_argument}={image.base}"]
     for variable in (name for name in PROXY_ARGUMENTS if os.environ.get(name)):
         command += ["--build-arg", variable]

@@ -297,7 +297,7 @@ class Lab:
             docker(
                 "create", "--name", settings.IBKR_CONTAINER, "--label", f"{settings.LABEL}=ibkr",
                 "--network", settings.CONTROL_NETWORK,
-                "--publish", f"127.0.0.1:{settings.IBKR_STATE_PORT}:{settings.IBKR_STATE_PORT}", settings.IBKR_IMAGE,
+                "--publish", f"127.0.0.1:{settings.IBKR_STATE_PORT}:{settings.IBKR_PORT}", settings.IBKR_IMAGE,
             )  # fmt: skip
             found = self._inspect([settings.IBKR_CONTAINER])
         if settings.IBKR_NETWORK not in found[0].networks:
@@ -473,7 +473,7 @@ class Lab:
             found = docker(kind, "ls", "--quiet", "--filter", f"label={settings.LABEL}={kind}").split()
             if found:
                 docker(kind, "rm", *found)
-        docker("image", "prune", "--force", "--filter", f"label={settings.LABEL}=image", timeout=300)
+        docker("image", "prune", "--force", "--filter", f"label={settings.IMAGE_LABEL}=image", timeout=300)
         if with_images:
             for tag in (*(image.tag for image in reversed(images.ALL)), settings.DEBIAN_IMAGE):
                 removed = run(["docker", "image", "rm", tag], "docker image rm", timeout=300, check=False)

@@ -18,6 +18,7 @@ import hmac
 import http.server
 import json
 import os
+import re
 import signal
 import socket
 import socketserver
@@ -34,7 +35,7 @@ DEFAULT_SPEED = 20.0
 FAILURES_BEFORE_LOCKOUT = 5
 LOCKOUT_SECONDS = 295
 EVENTS_KEPT = 1000
-HOST_NAME_PREFIX = "ibgateway-lab-"
+HOST_NAME_PREFIX = re.compile(r"ibgateway-lab-(\d+-)?")
 
 WRONG_PASSWORD = "Invalid username or password."
 UNRECOGNIZED = "Unrecognized Username or Password.\nPasswords are case sensitive, check Caps Lock."
@@ -493,7 +494,8 @@ def host_of(address: str) -> str:
         name = socket.gethostbyaddr(address)[0].split(".")[0]
     except OSError:
         return address
-    return name[len(HOST_NAME_PREFIX) :] if name.startswith(HOST_NAME_PREFIX) else name
+    prefix = HOST_NAME_PREFIX.match(name)
+    return name[prefix.end() :] if prefix else name
 
 
 class GatewayServer(socketserver.ThreadingTCPServer):

@@ -20,6 +20,7 @@ import time
 from typing import Any
 
 import pytest
+from ibgateway_lab import settings as lab_settings
 
 VAULT = "AF - Trading Infra - Staging"
 USERS = "/users/afpaper01"
@@ -105,7 +106,8 @@ def killing_java():
     """Kill the gateway's program on staging as soon as there is one."""
     loop = "until docker exec ibgateway pkill -KILL -x java; do sleep 0.05; done"
     killer = subprocess.Popen(
-        ["docker", "exec", "ibgateway-lab-staging", "timeout", "240", "sh", "-c", loop], stderr=subprocess.DEVNULL
+        ["docker", "exec", lab_settings.container_name("staging"), "timeout", "240", "sh", "-c", loop],
+        stderr=subprocess.DEVNULL,
     )
     try:
         yield
