@@ -7,9 +7,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping
 
-from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes, report
@@ -20,24 +19,19 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.diagnosi
     across,
     merged,
 )
+from ansible_collections.abstractfinance.ibgateway.plugins.plugin_utils.controller_action import ControllerAction
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+class ActionModule(ControllerAction):
+    SPEC = {
+        "hosts": {"type": "list", "elements": "str", "required": True},
+        "result": {"type": "str", "required": True},
+        "dest": {"type": "path", "required": True},
+        "told": {"type": "list", "elements": "str"},
+    }
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        result: Dict[str, Any] = super().run(tmp, task_vars)
-        _unused, args = self.validate_argument_spec(
-            argument_spec={
-                "hosts": {"type": "list", "elements": "str", "required": True},
-                "result": {"type": "str", "required": True},
-                "dest": {"type": "path", "required": True},
-                "told": {"type": "list", "elements": "str"},
-            },
-        )
-        variables = (task_vars or {})["hostvars"]
+    def result_of(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        variables = task_vars["hostvars"]
         found = {host: _found(variables, host, args["result"]) for host in args["hosts"]}
         _add_fleet(found)
         names = {tag: name for item in found.values() for tag, name in item.get("names", {}).items()}
@@ -61,13 +55,13 @@ class ActionModule(ActionBase):
                 "causes": item["causes"],
                 "state": item["state"],
             }
-        result.update(
-            changed=not self._task.check_mode,
-            hosts=shown,
-            closing=report.closing([(host, item) for host, item in found.items() if host in (args["told"] or found)]),
-            folder=folder,
-        )
-        return result
+        told = args["told"] or found
+        return {
+            "changed": not self._task.check_mode,
+            "hosts": shown,
+            "closing": report.closing([(host, item) for host, item in found.items() if host in told]),
+            "folder": folder,
+        }
 
 
 def _found(variables: Mapping[str, Any], host: str, name: str) -> Dict[str, Any]:

@@ -5,41 +5,32 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Optional
-
-from ansible.plugins.action import ActionBase
+from typing import Any, Dict, List, Mapping
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import remedy
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogue import CAUSES
+from ansible_collections.abstractfinance.ibgateway.plugins.plugin_utils.controller_action import ControllerAction
 
 _CODE = re.compile(r"\[([a-z0-9-]+)\]")
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+class ActionModule(ControllerAction):
+    SPEC = {
+        "host": {"type": "str", "required": True},
+        "causes": {"type": "list", "elements": "dict", "required": True},
+        "changed_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        "refusal": {"type": "str", "default": ""},
+    }
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        result: Dict[str, Any] = super().run(tmp, task_vars)
-        _unused, args = self.validate_argument_spec(
-            argument_spec={
-                "host": {"type": "str", "required": True},
-                "causes": {"type": "list", "elements": "dict", "required": True},
-                "changed_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-                "refusal": {"type": "str", "default": ""},
-            },
-        )
+    def result_of(self, args: Mapping[str, Any], _task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         plan = remedy.plan(args["causes"], args["changed_keys"], refused(args["refusal"]))
-        result.update(
-            changed=False,
-            command=plan.command,
-            mends=plan.mends,
-            left=plan.left,
-            stands_in_the_way=plan.stands_in_the_way,
-            words=remedy.told(plan, args["host"]),
-        )
-        return result
+        return {
+            "command": plan.command,
+            "mends": plan.mends,
+            "left": plan.left,
+            "stands_in_the_way": plan.stands_in_the_way,
+            "words": remedy.told(plan, args["host"]),
+        }
 
 
 def refused(text: str) -> List[Dict[str, str]]:

@@ -4,41 +4,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping
 
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.run import plan_run
+from ansible_collections.abstractfinance.ibgateway.plugins.plugin_utils.controller_action import ControllerAction
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+class ActionModule(ControllerAction):
+    SPEC = {
+        "environment": {"type": "str", "required": True},
+        "fleet": {"type": "list", "elements": "str"},
+        "whole_fleet": {"type": "bool", "default": True},
+        "assumed": {"type": "list", "elements": "str", "default": []},
+    }
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        result: Dict[str, Any] = super().run(tmp, task_vars)
-        _unused, args = self.validate_argument_spec(
-            argument_spec={
-                "environment": {"type": "str", "required": True},
-                "fleet": {"type": "list", "elements": "str"},
-                "whole_fleet": {"type": "bool", "default": True},
-                "assumed": {"type": "list", "elements": "str", "default": []},
-            },
+    def result_of(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        run = plan_run(
+            args["environment"],
+            args["fleet"],
+            task_vars.get("groups", {}),
+            task_vars.get("ansible_play_hosts_all", []) if args["whole_fleet"] else None,
+            task_vars.get("ansible_limit"),
+            args["assumed"],
         )
-        task_vars = task_vars or {}
-        try:
-            run = plan_run(
-                args["environment"],
-                args["fleet"],
-                task_vars.get("groups", {}),
-                task_vars.get("ansible_play_hosts_all", []) if args["whole_fleet"] else None,
-                task_vars.get("ansible_limit"),
-                args["assumed"],
-            )
-        except GatewayError as error:
-            result.update(failed=True, msg=str(error), code=error.code)
-            return result
-        result.update(changed=False, run_id=run.run_id, target=run.target, fleet=run.fleet)
-        return result
+        return {"run_id": run.run_id, "target": run.target, "fleet": run.fleet}

@@ -4,32 +4,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
-
-from ansible.plugins.action import ActionBase
+from typing import Any, Dict, Mapping
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.fleet_status import fleet_status
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.run import answers_of
+from ansible_collections.abstractfinance.ibgateway.plugins.plugin_utils.controller_action import ControllerAction
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+class ActionModule(ControllerAction):
+    SPEC = {
+        "fleet": {"type": "list", "elements": "str", "required": True},
+        "result": {"type": "str", "required": True},
+    }
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        result: Dict[str, Any] = super().run(tmp, task_vars)
-        _unused, args = self.validate_argument_spec(
-            argument_spec={
-                "fleet": {"type": "list", "elements": "str", "required": True},
-                "result": {"type": "str", "required": True},
-            },
-        )
-        status = fleet_status(args["fleet"], answers_of((task_vars or {})["hostvars"], args["fleet"], args["result"]))
-        result.update(
-            changed=False,
-            table="\n".join(status.lines),
-            problems=[{"code": item.code, "message": item.message} for item in status.problems],
-            codes=sorted({item.code for item in status.problems}),
-        )
-        return result
+    def result_of(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        status = fleet_status(args["fleet"], answers_of(task_vars["hostvars"], args["fleet"], args["result"]))
+        return {
+            "table": "\n".join(status.lines),
+            "problems": [{"code": item.code, "message": item.message} for item in status.problems],
+            "codes": sorted({item.code for item in status.problems}),
+        }

@@ -27,6 +27,21 @@ attributes:
       - Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
 """
 
+    CONTROLLER = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)) in diff mode.
+    support: none
+  action:
+    description:
+      - Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+"""
+
     INFO_MODULE = r"""
 options: {}
 attributes:

@@ -32,18 +32,12 @@ options:
     description: The hosts that RV(closing) is about. All of O(hosts) by default.
     type: list
     elements: str
+extends_documentation_fragment:
+  - abstractfinance.ibgateway.attributes.controller
 attributes:
   check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
     details:
       - Writes no report.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-  action:
-    support: full
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
 seealso:
   - module: abstractfinance.ibgateway.gateway_diagnose
 """

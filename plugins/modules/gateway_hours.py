@@ -36,16 +36,8 @@ options:
     description: The live gateway that would be down, in words. Without it, O(market_hours) do not matter.
     type: str
     default: ""
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-  action:
-    support: full
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+extends_documentation_fragment:
+  - abstractfinance.ibgateway.attributes.controller
 seealso:
   - module: abstractfinance.ibgateway.gateway_login
 """

@@ -52,16 +52,11 @@ options:
       or for both, and C(us=true) where it is in the US. They come before those of the collection.
     type: dict
     default: {}
+extends_documentation_fragment:
+  - abstractfinance.ibgateway.attributes.controller
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
   diff_mode:
     support: full
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-  action:
-    support: full
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
 seealso:
   - plugin: abstractfinance.ibgateway.primary_exchange
     plugin_type: filter

@@ -26,16 +26,8 @@ options:
     description: Name of the variable in which each host registered what M(abstractfinance.ibgateway.session_info) returned.
     type: str
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check_mode and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-  action:
-    support: full
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+extends_documentation_fragment:
+  - abstractfinance.ibgateway.attributes.controller
 """
 
 EXAMPLES = r"""
