@@ -59,5 +59,6 @@ class ActionModule(ControllerAction):
             "reasons": plan.reasons,
             "leftovers": plan.leftovers,
             "unsettled": plan.unsettled,
+            "touches_target": plan.touches(args["target"]),
             "sessions": sessions,
         }

@@ -36,6 +36,10 @@ class Plan(NamedTuple):
     leftovers: List[str]
     unsettled: List[Dict[str, Any]]
 
+    def touches(self, host: str) -> bool:
+        """Whether *host* has something to be fenced, so that a gateway on it that is current cannot just go on."""
+        return any(item["host"] == host for item in [*self.holders, *self.unsettled])
+
 
 def plan_takeover(
     login: str,

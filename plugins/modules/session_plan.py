@@ -134,6 +134,11 @@ unsettled:
   elements: dict
   returned: success
   sample: []
+touches_target:
+  description: Whether O(target) itself is among what RV(reasons) name, so that a gateway on it that is current cannot just go on.
+  type: bool
+  returned: success
+  sample: false
 code:
   description: Code of the cause.
   type: str

@@ -27,9 +27,10 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.lease im
     read_clock,
 )
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.receipts import settled
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.recheck import check_unchanged, sessions_of
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.run import barrier_error, silent_hosts
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.sessions import Sessions
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.takeover import plan_takeover
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.takeover import Plan, plan_takeover
 from ansible_collections.abstractfinance.ibgateway.tests.unit.plugins.module_utils.inspects import (
     MANAGED,
     SLOT,
@@ -85,6 +86,7 @@ class Run:
         logs_in: int = 100,
         manners: Manners = Manners(),  # noqa: B008 - it cannot be changed
         before: Run | None = None,
+        check: bool = False,
     ) -> None:
         self.world = world
         self.name = f"run {number}"
@@ -95,6 +97,7 @@ class Run:
         self.machine = machine
         self.patience = patience
         self.logs_in = logs_in
+        self.check = check
         self.fleet = sorted(world.hosts)
         self.asked = [host for host in self.fleet if host not in self.assumed]
         self.active = set(self.fleet)
@@ -123,28 +126,55 @@ class Run:
         self.world.note(f"{self.name}: ends: {self.outcome}")
 
     def _deploy(self) -> str:
-        self._task("seen", self.fleet, lambda host: self._sessions(host).info())
-        self._barrier("seen", self.fleet, self.assumed)
-        seen = {
-            host: self.answers[host]["seen"] if "sessions" in self.answers[host]["seen"] else NOTHING_SEEN
-            for host in self.fleet
-        }
+        seen = self._look()
         plan = plan_takeover(LOGIN, WORDS[self.mode], self.target, CONTAINER, self.fleet, seen, (), self.assumed)
-        if not plan.reasons and not plan.leftovers and self._current(seen[self.target]):
+        goes_on = self._current(seen[self.target]) and not plan.touches(self.target)
+        if not plan.reasons and not plan.leftovers and goes_on:
             return "nothing to do"
         try:
-            self._take_over()
+            if goes_on:
+                self._settle(plan, sessions_of(LOGIN, self.fleet, seen))
+            else:
+                self._take_over()
         except GatewayError as error:
-            if self.world.current is not None and not self.proven:
+            if self.world.current is not None and not self.proven and not self.check:
                 self._restore()
             return error.code
         finally:
             if self.world.current is not None and not self.controller.killed:
                 self._task("released", self.asked, self._release)
-        return "proven"
+        return "checked" if self.check else "proven"
+
+    def _look(self) -> dict[str, Answer]:
+        self._task("seen", self.fleet, lambda host: self._sessions(host).info())
+        self._barrier("seen", self.fleet, self.assumed)
+        return {
+            host: self.answers[host]["seen"] if "sessions" in self.answers[host]["seen"] else NOTHING_SEEN
+            for host in self.fleet
+        }
+
+    def _settle(self, plan: Plan, planned: Sequence[Answer]) -> None:
+        """The gateway on the target goes on; what else has the login is fenced, and what is parked is removed."""
+        self._lease()
+        check_unchanged(LOGIN, planned, sessions_of(LOGIN, self.fleet, self._look()))
+        if plan.reasons:
+            self._renew()
+            others = [host for host in self.asked if host != self.target]
+            self._task("fenced", others, lambda host: self._fence_host(host, self.target, None, False))
+            self._barrier("fenced", others)
+            if not self.check:
+                self._on(self.target, "login", lambda at: self._decide(at, CONTAINER, "unless-stopped", goes_on=True))
+        self.proven = True
+        self._clear()
 
     def _take_over(self) -> None:
         self._lease()
+        if self.check:
+            self._fence(self.target, CONTAINER)
+            self._renew()
+            self._start(self.target, CONTAINER)
+            self._clear()
+            return
         created = self._on(self.target, "created", self._create)["made"]
         self._fence(self.target, CONTAINER, created)
         if not created:
@@ -198,8 +228,10 @@ class Run:
         self._task(
             "renewed",
             self.asked,
-            lambda host: self._lease_of(Leases(host.state).renew(self._request(host)).record),
+            lambda host: self._lease_of(self._leases(host).renew(self._request(host)).record),
         )
+        if self.check:
+            return
         if self.manners.stubborn and any("lease" not in self.answers[host].get("renewed", {}) for host in self.asked):
             self._take_again(before)
         self._barrier("renewed", self.asked)
@@ -256,19 +288,19 @@ class Run:
         request = self._request(host)
         for attempt in range(self.patience + 1):
             try:
-                return self._lease_of(Leases(host.state).take(request).record)
+                return self._lease_of(self._leases(host).take(request).record)
             except LeaseHeldError as error:
                 owner = error.holder["owner"]
                 if owner["machine"] == self.machine and owner["run"].dead:
                     supersede = request._replace(supersede=error.holder["run_id"])
-                    return self._lease_of(Leases(host.state).take(supersede).record)
+                    return self._lease_of(self._leases(host).take(supersede).record)
                 if attempt == self.patience:
                     raise
             self.world.pause("wait for the lease")
         raise AssertionError
 
     def _release(self, host: Host) -> Answer:
-        Leases(host.state).release(self._request(host))
+        self._leases(host).release(self._request(host))
         return {}
 
     def _create(self, host: Host) -> Answer:
@@ -292,7 +324,7 @@ class Run:
     def _give_back(self, host: Host) -> Answer:
         return self._sessions(host).give_back(self._demand(host))
 
-    def _decide(self, host: Host, container: str, policy: str) -> Answer:
+    def _decide(self, host: Host, container: str, policy: str, goes_on: bool = False) -> Answer:
         expected = login.Expected(container, LOGIN, "DU1234567", self.mode, 7493)
         watched = login.read_container(host.engine.inspect(container_id(host, container)))
         self.world.pause("the login is decided")
@@ -302,7 +334,8 @@ class Run:
             self.world.note(f"{host.name}: {container} is proven")
             gateway_watch.keep_up(host.engine, running, policy, expected, host.name, self.run_id)  # type: ignore[arg-type]
             return {"state": "proven"}
-        gateway_watch.stop(host.engine, watched)  # type: ignore[arg-type]
+        if not goes_on:
+            gateway_watch.stop(host.engine, watched)  # type: ignore[arg-type]
         raise GatewayError("the login failed", "login-failed")
 
     # What Ansible does.
@@ -362,9 +395,11 @@ class Run:
             what.update(project=PROJECT, service=SERVICE)
         return fence.Demand(host.name, LOGIN, KEY, self.run_id, self.mode, **what)
 
-    @staticmethod
-    def _sessions(host: Host) -> Sessions:
-        return Sessions(host.engine, host.state)  # type: ignore[arg-type]
+    def _sessions(self, host: Host) -> Sessions:
+        return Sessions(host.engine, host.state, self.check)  # type: ignore[arg-type]
+
+    def _leases(self, host: Host) -> Leases:
+        return Leases(host.state, self.check)
 
     @staticmethod
     def _lease_of(record: Any) -> Answer:

@@ -160,12 +160,14 @@ class ModelState(State):
 
     def _write(self, path: str, record: Mapping[str, Any]) -> None:  # type: ignore[override]
         self._world.pause(f"write {path}")
+        self._world.changing(f"writes {path}")
         self._world.written(self, path, record)
         self._files[path] = dict(record)
 
     def _forget(self, path: str) -> None:  # type: ignore[override]
         if path in self._files:
             self._world.pause(f"forget {path}")
+            self._world.changing(f"forgets {path}")
             self._files.pop(path, None)
 
     def _all(self, part: str, fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -293,6 +295,7 @@ class ModelEngine(MemoryEngine):
     def _ask(self, what: str, container: str, function: Callable[[], Any]) -> Any:
         name = f"{what} {container[-4:]}"
         self._answer(name)
+        self.world.changing(name)
         self.world.allowed(self.host, what)
         run = self.world.current.run if self.world.current else None
         fate = self.world.fate(self.host, what)
@@ -450,6 +453,11 @@ class World:
         for process in list(self.processes):
             process.kill()
         self.processes.clear()
+
+    def changing(self, what: str) -> None:
+        """Check mode changes nothing."""
+        if self.current is not None and self.current.run is not None and self.current.run.check:
+            raise ViolationError(f"{self.current.name} {what} in check mode")
 
     def allowed(self, host: Host, what: str) -> None:
         """A run fences and starts only while it holds the unexpired lease of that host.

@@ -141,6 +141,20 @@ def test_a_host_assumed_to_be_off_that_answers_again_has_to_be_fenced():
     assert "ops@controller.example" in reason
 
 
+@pytest.mark.parametrize(
+    ("seen", "touched"),
+    [
+        ({STAGING: {"sessions": [session()]}}, False),
+        ({STAGING: {"sessions": [session(), session(container="old-gateway")]}}, True),
+        ({PRODUCTION: {"sessions": [session()]}}, False),
+        ({STAGING: {"assumed_fenced": [ASSUMED]}}, False),
+        ({PRODUCTION: {"assumed_fenced": [{**ASSUMED, "host": STAGING}]}}, True),
+    ],
+)
+def test_what_goes_on_here_has_nothing_to_be_fenced_here(seen, touched):
+    assert plan(seen).touches(STAGING) is touched
+
+
 def test_one_that_is_still_off_is_not_asked_for():
     answers = {STAGING: {"sessions": [], "parked": [], "assumed_fenced": [ASSUMED]}, PRODUCTION: {"unreachable": True}}
     found = plan_takeover("afpaper01", "Paper Trading", STAGING, "ibgateway", FLEET, answers, (), assumed=[PRODUCTION])

@@ -28,6 +28,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import (
     start,
 )
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.state import State
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.takeover import Plan
 from ansible_collections.abstractfinance.ibgateway.tests.unit.plugins.module_utils import takeover_runs
 from ansible_collections.abstractfinance.ibgateway.tests.unit.plugins.module_utils.inspects import (
     MANAGED,
@@ -173,6 +174,7 @@ class Story:
         self.world.watchdog = below(8) == 7
         self.may_assume = below(3) > 0
         self.lies = below(3) == 2
+        self.may_check = not given and below(3) == 2
         if "late" in self.kinds:
             self.world.faults = {"late": one([5, 30, 60])}
             requests = [("start",), ("start", "policy"), ("policy", "remove", "rename", "create"), ("",)]
@@ -201,6 +203,7 @@ class Story:
             "live" if self.choices.below(6) == 5 else "paper",
             off if self.may_assume and self.choices.below(8) else [],
             manners,
+            check=self.may_check and self.choices.below(4) == 3,
         )
 
     def _deploy(
@@ -210,6 +213,7 @@ class Story:
         assumed: Sequence[str] = (),
         manners: Manners = Manners(),  # noqa: B008 - it cannot be changed
         logs_in: int | None = None,
+        check: bool = False,
     ) -> Run:
         run = Run(
             self.world,
@@ -222,8 +226,9 @@ class Story:
             self.logs_in if logs_in is None else logs_in,
             manners,
             self.runs[-1] if self.runs else None,
+            check,
         )
-        words = [name for name, given in zip(Manners._fields, manners) if given]
+        words = [name for name, given in zip(Manners._fields, manners) if given] + ["check mode"] * check
         self.world.note(f"{run.name}: {mode} to {target}, assuming {assumed}, from {run.machine}, {words}")
         self.runs.append(run)
         return run
@@ -429,6 +434,7 @@ SLOW = (
     "a start needs the run's own lease on the target",
     "each host of the fleet has a receipt",
     "what is parked is out of Compose's reach",
+    "a target that was assumed to be powered off is fenced and started anew",
 )
 
 
@@ -663,6 +669,17 @@ MUTANTS = [
             "plan_takeover",
             lambda plan: lambda *what: plan(*what)._replace(reasons=[], leftovers=[], unsettled=[]),
         ),
+    ),
+    Mutant(
+        "a target that was assumed to be powered off is fenced and started anew",
+        ("power",),
+        replaced(Plan, "touches", lambda touches: lambda plan, host: touches(plan._replace(unsettled=[]), host)),
+    ),
+    Mutant(
+        "check mode takes no lease",
+        ("time",),
+        replaced(lease.Leases, "__init__", lambda init: lambda self, state, check_mode=False: init(self, state)),
+        {"may_check": True},
     ),
     Mutant(
         "check and start are one under the host's lock",
