@@ -37,7 +37,15 @@ def rebooted(play, stored, holder, lab_command, ibkr, staging):
         RETURNS_WITHIN,
         lambda: any(item["login"] == "aflive01" and item["since"] != since for item in ibkr.sessions),
     )
-    return {"parked": parked, "counts": before}
+    return {"failed": failed, "parked": parked, "counts": before}
+
+
+def test_a_holder_that_is_not_to_be_restored_stays_parked(rebooted):
+    assert (
+        "No gateway of afpaper01 is running, and the previous gateway of afpaper01 on staging.abstractfinance.example"
+        " stays parked: gateway_restore_previous is off. Mend the cause and deploy again" in rebooted["failed"].words
+    )
+    assert len(rebooted["parked"]) == 1
 
 
 def test_a_proven_gateway_returns_by_itself(rebooted, production, ibkr):
