@@ -4,10 +4,20 @@
 
 from __future__ import annotations
 
+import datetime
+import json
+import os
+
 import pytest
 
+full = pytest.mark.skipif(os.environ.get("TEST_COUNT") != "full", reason="full counts only")
 STAGING_VAULT = "AF - Trading Infra - Staging"
 PRODUCTION_VAULT = "AF - Trading Infra - Production"
+PRODUCTION = "production.abstractfinance.example"
+PLAIN = ("restart.yml", "-e", "gateway_restart=plain", "-e")
+ENV = "/srv/abstractfinance/.env"
+LEASES = "cat /var/lib/abstractfinance/leases/*.json"
+VOLUMES = "docker volume inspect -f '{{.Name}} {{.CreatedAt}}' abstractfinance_ibgateway-data abstractfinance_ibgateway-program"
 LOOK = "docker inspect -f '{{.Id}} {{.State.StartedAt}} {{.HostConfig.RestartPolicy.Name}}' ibgateway"
 
 
@@ -47,4 +57,84 @@ def test_so_does_one_whose_item_holds_the_live_login_by_mistake(both, play, stor
     assert production.check_output(LOOK) == both[1]
     assert staging.check_output(LOOK) == before
     assert ibkr.session("aflive01")["since"] == both[2]["since"]
+    assert ibkr.counts("aflive01")["max_concurrent"] == 1
+
+
+@pytest.fixture(scope="module")
+def window():
+    """Three hours of which one has gone by, and when they end, as a message has it."""
+    now = datetime.datetime.now(datetime.UTC)
+    begin, end = now - datetime.timedelta(hours=1), now + datetime.timedelta(hours=2)
+    return [{"from": f"{begin:%H:%M}", "to": f"{end:%H:%M}"}], f"until {end:%a %Y-%m-%d %H:%M} UTC"
+
+
+@pytest.fixture(scope="module")
+def in_market_hours(window):
+    return ["-e", json.dumps({"gateway_market_hours": window[0], "gateway_market_timezone": "UTC"})]
+
+
+@full
+@pytest.mark.usefixtures("both")
+def test_a_plain_restart_is_refused_until_a_reset_window_ends(play, staging, window):
+    before = staging.check_output(LOOK)
+    reset = {"gateway_reset_windows": window[0], "gateway_reset_timezone": "UTC"}
+    outcome = play(*PLAIN, "gateway_environment=staging", "-e", json.dumps(reset), "-e", "gateway_force=false")
+    assert outcome.rc != 0
+    assert f"IBKR resets its servers {window[1]}" in outcome.words
+    assert "[inside-reset-window]" in outcome.output
+    assert staging.check_output(LOOK) == before
+
+
+@full
+@pytest.mark.usefixtures("both")
+def test_one_of_paper_has_no_market_hours_and_keeps_all_volumes(play, staging, ibkr, in_market_hours):
+    before, volumes = staging.check_output(LOOK), staging.check_output(VOLUMES)
+    outcome = play(*PLAIN, "gateway_environment=staging", *in_market_hours)
+    assert outcome.rc == 0
+    assert "trading engine connected; plain restart by run" in outcome.words
+    assert staging.check_output(LOOK) != before
+    assert staging.check_output(VOLUMES) == volumes
+    assert ibkr.counts("afpaper01")["max_concurrent"] == 1
+
+
+@full
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["deploy-production.yml", "-e", "gateway_api_log=data"],
+        ["restart.yml", "-e", "gateway_environment=production"],
+        [*PLAIN, "gateway_environment=production"],
+    ],
+    ids=["deploy", "restart", "plain restart"],
+)
+def test_a_live_gateway_is_not_brought_down_in_market_hours(
+    both, command, play, production, ibkr, window, in_market_hours
+):
+    leases = production.check_output(LEASES)
+    outcome = play(*command, *in_market_hours)
+    assert outcome.rc != 0
+    assert f"ibgateway on {PRODUCTION} trades live, and {window[1]} are the market hours" in outcome.words
+    assert "[market-hours]" in outcome.output
+    assert production.check_output(LOOK) == both[1]
+    assert production.check_output(LEASES) == leases
+    assert ibkr.session("aflive01")["since"] == both[2]["since"]
+
+
+@full
+def test_a_remediation_brings_it_down_in_market_hours_only_when_forced(
+    both, play, production, ibkr, in_market_hours, tmp_path
+):
+    bounds = ["-e", f"diagnosis_folder={tmp_path}", "-e", "gateway_max_clock_skew=120"]
+    command = ["remediate.yml", "-e", "gateway_environment=production", *bounds, *in_market_hours]
+    production.check_output(f"sed -i 's/^VNC_PASSWORD=.*/VNC_PASSWORD=another1/' {ENV}")
+    refused = play(*command)
+    assert refused.rc != 0
+    assert "One deploy, for stale-environment" in refused.words
+    assert "[market-hours]" in refused.output
+    assert production.check_output(LOOK) == both[1]
+    assert ibkr.session("aflive01")["since"] == both[2]["since"]
+    forced = play(*command, "-e", "gateway_force=true")
+    assert forced.rc == 0
+    assert f"aflive01 is proven on {PRODUCTION}" in forced.words
+    assert production.check_output(LOOK) != both[1]
     assert ibkr.counts("aflive01")["max_concurrent"] == 1
