@@ -12,7 +12,8 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.diagnosis import add_clock
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.hours import read_hours, until
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.hours import RESET_TIMEZONE, read_hours, until
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import MAX_CLOCK_SKEW
 
 MODULE = "abstractfinance.ibgateway.gateway_diagnose"
 
@@ -30,7 +31,7 @@ class ActionModule(ActionBase):
             arguments["reset_until"] = until(
                 read_hours(
                     arguments.get("reset_windows") or [],
-                    arguments.get("reset_timezone") or "Europe/Berlin",
+                    arguments.get("reset_timezone") or RESET_TIMEZONE,
                     "gateway_reset_windows",
                 ),
                 datetime.datetime.now(datetime.timezone.utc),
@@ -41,6 +42,6 @@ class ActionModule(ActionBase):
         result.update(self._execute_module(MODULE, module_args=arguments, task_vars=task_vars))
         after = time.time()
         if "clock" in result:
-            limit = float(self._task.args.get("max_clock_skew", 10))
+            limit = float(self._task.args.get("max_clock_skew") or MAX_CLOCK_SKEW)
             add_clock(result, str(self._task.args["host"]), before, after, limit)
         return result

@@ -9,10 +9,13 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import check_clock, clock_skew
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import (
+    MAX_CLOCK_SKEW,
+    check_clock,
+    clock_skew,
+)
 
 MODULE = "abstractfinance.ibgateway.gateway_preflight"
-ALLOWED = 10.0
 
 
 class ActionModule(ActionBase):
@@ -30,7 +33,8 @@ class ActionModule(ActionBase):
             return result
         result["skew"] = round(clock_skew(asked, result["time"], answered), 1)
         arguments = self._task.args
-        problem = check_clock(arguments["host"], result["skew"], float(arguments.get("max_clock_skew") or ALLOWED))
+        allowed = float(arguments.get("max_clock_skew") or MAX_CLOCK_SKEW)
+        problem = check_clock(arguments["host"], result["skew"], allowed)
         if problem is not None:
             result["problems"] = [*result["problems"], {"code": problem.code, "message": problem.message}]
         return result

@@ -23,6 +23,7 @@ except ImportError:
     # Python 3.8 of a target; windows are looked at on the controller.
     HAS_ZONEINFO = False
 
+RESET_TIMEZONE = "Europe/Berlin"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = 24 * 60
 _TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)")

@@ -26,6 +26,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.host_eng
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import read_container
 
 COMMAND_WITHIN = 30
+MAX_CLOCK_SKEW = 10.0
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 WILDCARDS = frozenset({EVERY_ADDRESS, "::"})
 ENV_FILE = ".env"

@@ -259,8 +259,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.diagnose import diagnose
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.evidence import Wanted
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.hours import RESET_TIMEZONE
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import Bounds
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import Port
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import MAX_CLOCK_SKEW, Port
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import Wanted as Checks
 
 CHECKED = (
@@ -310,9 +311,9 @@ def main() -> None:
             "env_rules": {"type": "dict", "default": {}},
             "min_free_mb": {"type": "int", "default": 1024},
             "min_compose": {"type": "str", "default": "2.24.0"},
-            "max_clock_skew": {"type": "float", "default": 10},
+            "max_clock_skew": {"type": "float", "default": MAX_CLOCK_SKEW},
             "reset_windows": {"type": "list", "elements": "dict", "default": []},
-            "reset_timezone": {"type": "str", "default": "Europe/Berlin"},
+            "reset_timezone": {"type": "str", "default": RESET_TIMEZONE},
             "reset_until": {"type": "str", "default": ""},
             "patience": {"type": "int", "default": 120},
             "client_id": {"type": "int", "default": 7493},

@@ -270,7 +270,12 @@ gateways_on_ports:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import Port, Wanted, check
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import (
+    MAX_CLOCK_SKEW,
+    Port,
+    Wanted,
+    check,
+)
 
 
 def main() -> None:
@@ -300,7 +305,7 @@ def main() -> None:
             "min_compose": {"type": "str", "default": "2.24.0"},
             "environment": {"type": "dict", "default": {}},
             "settings_volume": {"type": "str"},
-            "max_clock_skew": {"type": "float", "default": 10},
+            "max_clock_skew": {"type": "float", "default": MAX_CLOCK_SKEW},
         },
         supports_check_mode=True,
     )
