@@ -33,6 +33,7 @@
 #                             is should nothing follow
 #   dialogs         title and text (regular expressions) of a dialog, as JAuto tells them; `handled`: the image answers
 #                   such a dialog by itself, so that one that stands there decides nothing
+#   screen          words that stand on the screen, as tesseract reads them: long enough to be told with a wrong letter
 #   launcher        rules for launcher.log, which decide only while the container's log is silent: `line` as above,
 #                   `without` a line that this start does not have
 #   notices         codes of the trading API
@@ -119,6 +120,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
             {"line": r"- login failed: (?:Invalid username|Unrecognized Username)"},
             {"line": r"\bfatal error: Invalid username"},
         ),
+        "screen": ("Unrecognized Username or Password", "Invalid username or password"),
         "dialogs": (
             {"title": r"^Unrecognized Username or Password$", "text": r""},
             {"title": r"", "text": r"(?i)unrecognized username or password|invalid username or password"},
@@ -143,6 +145,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
             "Put both into the login's item and deploy again.",
         ),
         "log": ({"line": r"- login failed: .*multiple Paper Trading users"},),
+        "screen": ("user has multiple Paper Trading users associated with it",),
         "dialogs": ({"title": r"", "text": r"(?i)multiple paper trading users"},),
     },
     {
@@ -163,6 +166,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
             {"line": r"- login failed: You have selected the Live Account Mode"},
             {"line": r"- login failed: .*[Ss]pecified user is a Paper Trading user"},
         ),
+        "screen": ("You have selected the Live Account Mode", "specified user is a Paper Trading user"),
         "dialogs": (
             {"title": r"", "text": r"(?i)you have selected the live account mode|user is a paper trading user"},
         ),
@@ -195,6 +199,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "log": (
             {"line": r"- login failed: Too many failed login attempts(?:\. Please wait (?P<wait>[^.]{1,40}?) before)?"},
         ),
+        "screen": ("Too many failed login attempts",),
         "dialogs": (
             {
                 "title": r"",
@@ -233,6 +238,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
             },
             {"line": r"\bTOTP OK clicked", "times": 3, "verdict": "hint"},
         ),
+        "screen": ("Second factor authentication failed",),
         "dialogs": ({"title": r"", "text": r"(?i)second factor authentication failed"},),
     },
     {
@@ -244,6 +250,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "meaning": "Accounts that allow passkeys only cannot be logged in by a program.",
         "remedy": ("In the portal: Settings, Security, Secure Login System: add the Mobile Authenticator App.",),
         "log": ({"line": r"Required PassKey is not supported"},),
+        "screen": ("Required PassKey is not supported",),
         "dialogs": ({"title": r"", "text": r"(?i)required passkey is not supported"},),
     },
     {
@@ -266,6 +273,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "meaning": "IBKR retires old versions. The program volume holds the one that was downloaded at first start.",
         "remedy": ("Remove the program volume and deploy again: the latest version is then downloaded.",),
         "log": ({"line": r"- login failed: .*is no longer supported"},),
+        "screen": ("is no longer supported",),
         "dialogs": ({"title": r"", "text": r"(?i)is no longer supported"},),
     },
     {
@@ -277,6 +285,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "meaning": "Accounts with free trading have no API.",
         "remedy": ("In the portal: Settings, Account Settings, IBKR Pricing Plan: leave the free plan.",),
         "log": ({"line": r"- login failed: .*API support is not available"},),
+        "screen": ("API support is not available",),
         "dialogs": ({"title": r"", "text": r"(?i)api support is not available"},),
     },
     {
@@ -2312,6 +2321,7 @@ DIAGNOSIS: Tuple[Dict[str, Any], ...] = (
     {
         "code": "socat-alone",
         "signs": ("log-empty",),
+        "yields_to": REFUSED,
         "apart": "Port 4000 takes connections and nothing is behind it. Where a log is there, it names the cause instead.",
     },
     {"code": "gateway-exited", "yields_to": (*REFUSED, "out-of-memory", "installation-failed")},

@@ -31,12 +31,14 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login im
     INNER_PORT,
     PENDING,
     PROVEN,
+    QUIET,
     Container,
     Outcome,
     Watch,
     timeline_result,
 )
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import WILDCARDS
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.screen_text import STILL
 
 UNKNOWN = "unknown"
 ERROR = "error"
@@ -145,11 +147,31 @@ class Replay:
 
 def look(evidence: Evidence) -> Outcome:
     """Where the login stands, by the very rules by which a deploy decides it; that it hangs is said last of all."""
-    patient = replace(evidence.bounds, login=float("inf"))
-    outcome = Watch(Replay(evidence), evidence.expected, patient).look()
-    if outcome.state != PENDING:
+    outcome = _look_within(evidence, evidence.bounds.login)
+    phrase = evidence.read.phrase if evidence.read is not None else None
+    if phrase is None or not (outcome.state == PENDING or outcome.code in STILL):
         return outcome
-    return Watch(Replay(evidence), evidence.expected, evidence.bounds).look()
+    stages = [stage for stage in outcome.timeline if stage[0] != FAILED]
+    return replace(
+        outcome,
+        state=FAILED,
+        code=phrase.code,
+        facts={},
+        evidence=[*outcome.evidence, phrase.shown],
+        timeline=[*stages, (FAILED, evidence.at)],
+    )
+
+
+def stands_still(evidence: Evidence) -> bool:
+    """Whether neither the log nor JAuto tells why the login does not go on, so that the screen is to be read."""
+    return _look_within(evidence, QUIET).code in STILL
+
+
+def _look_within(evidence: Evidence, seconds: float) -> Outcome:
+    patient = Watch(Replay(evidence), evidence.expected, replace(evidence.bounds, login=float("inf"))).look()
+    if patient.state != PENDING:
+        return patient
+    return Watch(Replay(evidence), evidence.expected, replace(evidence.bounds, login=seconds)).look()
 
 
 # Signs: each tells whether the evidence shows it, and by what

@@ -16,6 +16,8 @@ description:
     clock and ports - and names the causes that it shows, most decisive first.
   - Causes are entries of the catalogue of causes. What was found sound is listed as well. A healthy gateway has no cause. What
     fits no entry is V(unknown), with the evidence; nothing is guessed.
+  - Where neither the log nor the gateway's own agent (JAuto) tells why a login stands still, the text on its screen is read by
+    C(tesseract), where the host has it. Of what was read only the catalogue's own words leave the host.
   - Secrets are masked on the host. Usernames and accounts are tags by which two can be told apart; the names behind the tags
     are in RV(names), for the operator, and nowhere else.
   - Makes at most one connection to the trading API (a second one where its client id is in use), starts no login, and
@@ -211,6 +213,14 @@ sound:
   elements: dict
   returned: always
   sample: [{what: Clock, shown: 0.1 s from the controller's}]
+unseen:
+  description: What would have been looked at and could not be, each with why.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - what: Text on the screen
+      why: "not read: the program tesseract is not on the host (Debian, Ubuntu: apt-get install tesseract-ocr)"
 timeline:
   description: The stages of the login with the time at which each began.
   type: list

@@ -103,6 +103,15 @@ class Stack:
             assert time.monotonic() < deadline, f"no login was tried within {LOGIN_TIMEOUT} s"
             time.sleep(0.2)
 
+    def stands_still_with(self, text: str) -> None:
+        """The gateway's program halted as soon as that dialog is up: log and JAuto are silent, and the screen is not."""
+        ask = "echo '/tmp/asked|list_ui_components?window_type=dialog' > /tmp/ibg-jauto.in; sleep 0.2; cat /tmp/asked"
+        deadline = time.monotonic() + LOGIN_TIMEOUT
+        while text not in self.host.run(f"timeout 5 docker exec -u ibg ibgateway sh -c {shlex.quote(ask)}").stdout:
+            assert time.monotonic() < deadline, f"no dialog {text!r} within {LOGIN_TIMEOUT} s"
+            time.sleep(0.3)
+        self.run("docker exec ibgateway pkill -STOP -x java")
+
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis:
@@ -349,8 +358,17 @@ def _faults(**faults: Any) -> Callable[[Stack], None]:
     return inject
 
 
+def _silent(title: str, text: str) -> Callable[[Stack], None]:
+    def inject(stack: Stack) -> None:
+        stack.refused(title, text)
+        stack.stands_still_with(text[:40])
+
+    return inject
+
+
 PAPER_USERS = "Connection to server failed: The specified user has multiple Paper Trading users associated with it."
 LIVE_MODE = "You have selected the Live Account Mode, but the specified user is a Paper Trading user."
+PASSKEY = "Required PassKey is not supported, please upgrade"
 FAULTS = [
     Fault("wrong password, told by the log", "wrong-credentials", _password),
     Fault(
@@ -369,13 +387,18 @@ FAULTS = [
     Fault("locked out", "locked-out", _faults(locked_out=True)),
     Fault("another TOTP key", "totp-rejected", _second_factor),
     Fault("no TOTP key in the container", "totp-key-missing", _without("TOTP_KEY")),
-    Fault("passkey", "passkey-required", _dialog("Gateway", "Required PassKey is not supported, please upgrade")),
+    Fault("passkey", "passkey-required", _dialog("Gateway", PASSKEY)),
     Fault("task in the portal", "portal-task-waiting", _dialog("Login Messages", "You have 1 message to read.")),
     Fault("version retired", "gateway-outdated", _dialog("Login failed", "This version is no longer supported")),
     Fault(
         "free trading", "api-not-for-account", _dialog("Gateway", "API support is not available for accounts that ...")
     ),
     Fault("refused for an unknown reason", "login-failed", _dialog("Login failed", "A reason that nobody knows")),
+    Fault("several paper users, told by the screen alone", "live-login-in-paper-mode", _silent("Gateway", PAPER_USERS)),
+    Fault(
+        "paper login in live mode, told by the screen alone", "paper-login-in-live-mode", _silent("Gateway", LIVE_MODE)
+    ),
+    Fault("passkey, told by the screen alone", "passkey-required", _silent("Gateway", PASSKEY)),
     Fault("a dialog that nobody knows", "dialog-unanswered", _dialog("Agreement", "Please read and sign")),
     Fault("no answer from IBKR", "login-dropped", _faults(silent=True)),
     Fault("a session from outside that fights", "competing-session", _kicked_from_outside),
