@@ -867,7 +867,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "next": "read its log (docker logs {container}) and check that it connects to ibgateway:4000",
         "meaning": "The gateway is proven; the engine is not connected to it.",
         "remedy": ("Read the engine's log.", "Check host and port that it connects to, and the stack's network."),
-        "product_remedy": "restart",
+        "product_remedy": "deploy",
     },
     {
         "code": "trading-engine-not-running",
@@ -2125,6 +2125,21 @@ REFUSED = (
     "two-sessions",
     "reset-window",
     "dialog-unanswered",
+)
+
+# 1Password could not be asked, which says nothing of what it holds: a restart, which uses the host's own .env, may go on.
+UNASKED = (
+    "secrets-token-missing",
+    "secrets-token-malformed",
+    "secrets-token-foreign-host",
+    "secrets-token-rejected",
+    "secrets-token-forbidden",
+    "secrets-rate-limited",
+    "secrets-unreachable",
+    "secrets-certificate-untrusted",
+    "secrets-service-failed",
+    "secrets-sdk-missing",
+    "secrets-sdk-unusable",
 )
 
 DIAGNOSIS: Tuple[Dict[str, Any], ...] = (
