@@ -37,7 +37,11 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login im
     Watch,
     timeline_result,
 )
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import WILDCARDS
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import (
+    WILDCARDS,
+    check_clock,
+    clock_skew,
+)
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.screen_text import STILL
 
 UNKNOWN = "unknown"
@@ -602,20 +606,14 @@ def sound(evidence: Evidence, outcome: Outcome, findings: Sequence[Finding]) -> 
 
 
 def add_clock(result: Dict[str, Any], host: str, before: float, after: float, limit: float) -> None:
-    """Add what the controller's clock says of the host's to a host's result.
-
-    The host's clock was read after `before` and before `after`. How long each way took is not known, so it is off only
-    where no way of dividing that time would make it right.
-    """
+    """Add what the controller's clock says of the host's to a host's result."""
     clock = result.pop("clock")
-    ahead, behind = clock["end"] - after, before - clock["begin"]
-    off = max(ahead, behind)
-    if off <= limit:
-        result["sound"].append({"what": "Clock", "shown": f"within {max(0.0, limit):.0f} s of the controller's"})
+    skew = clock_skew(before, clock["begin"], clock["end"], after)
+    problem = check_clock(host, skew, limit)
+    if problem is None:
+        result["sound"].append({"what": "Clock", "shown": f"within {limit:.0f} s of the controller's"})
         return
-    direction = "ahead of" if ahead > behind else "behind"
-    text = causes.message("clock-skew", None, host=host, seconds=round(off), direction=direction)
-    found = Finding("clock-skew", text, [f"{off:.0f} s {direction} the controller's, at least"])
+    found = Finding(problem.code, problem.message, [f"{skew:+.0f} s against the controller's clock, at least"])
     result["causes"] = merged(result["causes"], [found])
 
 
