@@ -145,7 +145,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
             "Put both into the login's item and deploy again.",
         ),
         "log": ({"line": r"- login failed: .*multiple Paper Trading users"},),
-        "screen": ("user has multiple Paper Trading users associated with it",),
+        "screen": ("user has multiple Paper Trading users",),
         "dialogs": ({"title": r"", "text": r"(?i)multiple paper trading users"},),
     },
     {

@@ -19,11 +19,12 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogu
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.rfb import Picture
 
 PROGRAM = "tesseract"
-# 11: text wherever it stands, in no order of columns.
-COMMAND = (PROGRAM, "stdin", "stdout", "-l", "eng", "--psm", "11")
+COMMAND = (PROGRAM, "stdin", "stdout", "-l", "eng", "--psm")
+# One block of text, which reads a dialog's lines best; and text wherever it stands.
+MODES = ("6", "11")
 # The host has better to do.
 ONE_THREAD = {"OMP_THREAD_LIMIT": "1"}
-READ_WITHIN = 30.0
+READ_WITHIN = 20.0
 # The gateway writes in letters of 7 pixels; tesseract was taught with ones of 20 and more.
 SCALE = 3
 
@@ -63,23 +64,28 @@ PHRASES = tuple(Phrase(cause["code"], text) for cause in CAUSES for text in caus
 
 def read(picture: Picture) -> Reading:
     """Read a screen, and find the one cause that its text names."""
-    try:
-        done = subprocess.run(
-            COMMAND,
-            input=enlarged(picture),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=READ_WITHIN,
-            check=False,
-            env={**os.environ, **ONE_THREAD},
-        )
-    except FileNotFoundError:
-        return Reading(unread=MISSING)
-    except (OSError, subprocess.TimeoutExpired):
-        return Reading(unread=FAILED)
-    if done.returncode:
-        return Reading(unread=FAILED)
-    return Reading(find(done.stdout.decode("utf-8", "replace")))
+    large = enlarged(picture)
+    for mode in MODES:
+        try:
+            done = subprocess.run(
+                (*COMMAND, mode),
+                input=large,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=READ_WITHIN,
+                check=False,
+                env={**os.environ, **ONE_THREAD},
+            )
+        except FileNotFoundError:
+            return Reading(unread=MISSING)
+        except (OSError, subprocess.TimeoutExpired):
+            return Reading(unread=FAILED)
+        if done.returncode:
+            return Reading(unread=FAILED)
+        phrase = find(done.stdout.decode("utf-8", "replace"))
+        if phrase is not None:
+            return Reading(phrase)
+    return Reading()
 
 
 def enlarged(picture: Picture) -> bytes:

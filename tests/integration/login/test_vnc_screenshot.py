@@ -259,7 +259,7 @@ def test_a_gateway_that_stands_still_is_told_by_its_screen_alone(
     wait_for("the dialog about several paper users", is_shown(container, run_module, "06-multipaper"))
     container.exec_run("pkill -STOP -x java", user="root")
     named = wait_for("the cause", cause)
-    assert named["evidence"][-1] == ("read on the screen: 'user has multiple Paper Trading users associated with it'")
+    assert named["evidence"][-1] == ("read on the screen: 'user has multiple Paper Trading users'")
     found = diagnose()
     assert found["evidence"]["dialogs"] is None
     assert found["screen"] is None, "JAuto does not tell where names are, so no picture leaves the host"

@@ -34,7 +34,7 @@ def program(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.
     """A tesseract that says what stands beside it."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     path = tmp_path / screen_text.PROGRAM
-    path.write_text(f"#!/bin/sh\ncat > {tmp_path}/input\ncat {tmp_path}/output\n", encoding="utf-8")
+    path.write_text(f"#!/bin/sh\ncat > {tmp_path}/input\ncat {tmp_path}/output$6\n", encoding="utf-8")
     path.chmod(0o755)
     return tmp_path
 
@@ -137,15 +137,21 @@ def test_the_picture_is_handed_over_in_grey_and_larger() -> None:
 
 
 def test_the_program_is_given_the_picture_and_believed_by_the_catalogue_only(program: pathlib.Path) -> None:
-    (program / "output").write_text(FORM.format("Too many failed login attempts. Please wait"), encoding="utf-8")
+    (program / "output6").write_text(FORM.format("Too many failed login attempts. Please wait"), encoding="utf-8")
     assert read(PICTURE) == Reading(Phrase("locked-out", "Too many failed login attempts"))
     assert (program / "input").read_bytes() == enlarged(PICTURE)
-    (program / "output").write_text(FORM.format("Nothing that is known"), encoding="utf-8")
+
+
+def test_what_one_way_of_reading_misses_another_may_find(program: pathlib.Path) -> None:
+    (program / "output6").write_text(FORM.format("Nothing that is known"), encoding="utf-8")
+    (program / "output11").write_text(FORM.format(USERNAME_OR_PASSWORD), encoding="utf-8")
+    assert read(PICTURE) == Reading(Phrase("wrong-credentials", USERNAME_OR_PASSWORD))
+    (program / "output11").write_text("", encoding="utf-8")
     assert read(PICTURE) == Reading()
 
 
 def test_what_was_read_stays_there(program: pathlib.Path) -> None:
-    (program / "output").write_text(FORM.format(USERNAME_OR_PASSWORD + " h0rse-battery"), encoding="utf-8")
+    (program / "output6").write_text(FORM.format(USERNAME_OR_PASSWORD + " h0rse-battery"), encoding="utf-8")
     found = read(PICTURE)
     assert found.phrase is not None
     assert found.phrase.shown == f"read on the screen: '{USERNAME_OR_PASSWORD}'"
