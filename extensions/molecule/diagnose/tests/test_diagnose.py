@@ -513,6 +513,31 @@ def test_each_fault_is_named_first_and_nothing_wrong_beside_it(fault, stack, dia
     )
 
 
+@pytest.mark.skipif(not FULL, reason="TEST_COUNT=full mends by a clean restart")
+def test_a_clean_restart_mends_a_dead_program_and_needs_no_1password(stack, play, production, tmp_path):
+    production.run("docker ps -aq --filter name=rogue | xargs -r docker rm -f")
+    stack.restore()
+    before = stack.run("docker inspect -f '{{.Id}}' ibgateway")
+    stack.run("docker exec ibgateway touch /home/ibg_settings/of-before")
+    stack.run("docker exec ibgateway pkill -9 -x java")
+    outcome = play(
+        "remediate.yml",
+        "-e",
+        "gateway_environment=staging",
+        "-e",
+        f"diagnosis_folder={tmp_path}",
+        settings={"OP_SERVICE_ACCOUNT_TOKEN": ""},
+    )
+    assert outcome.rc == 0
+    assert "One restart, for java-dead." in outcome.words
+    assert "[secrets-token-missing]" in outcome.words
+    assert outcome.calls == []
+    assert "clean restart by run" in outcome.words
+    assert stack.run("docker inspect -f '{{.Id}}' ibgateway") != before
+    assert stack.host.run("docker exec ibgateway test -e /home/ibg_settings/of-before").rc == 1
+    assert stack.ibkr.counts("afpaper01")["failures"] == 0
+
+
 HEALTHY = {
     "a second start": lambda stack: (stack.fresh(keep_settings=True), stack.proven()),
     "restarted by hand": lambda stack: (stack.run("docker restart -t 0 ibgateway"), stack.proven()),
