@@ -171,15 +171,10 @@ def sentence(error: Exception, waited: float) -> GatewayError:
         return _transient("secrets-rate-limited")
     if isinstance(error, (asyncio.TimeoutError, ConnectionError)) or "request library" in text:
         return _transient("secrets-unreachable")
-    if "not authenticated" in text:
+    if "not authenticated" in text or "resource not found" in text:
         return causes.error("secrets-token-rejected")
     if "right permissions" in text:
         return causes.error("secrets-token-forbidden")
-    if "resource not found" in text:
-        return GatewayError(
-            "1Password knows no such service account at the token's address: it was deleted or moved; make a new token",
-            "secrets-token-rejected",
-        )
     if "service account token" in text or "deserialization" in text:
         return causes.error("secrets-token-malformed")
     if "internal server error" in text or "unexpected status code" in text:
