@@ -368,6 +368,7 @@ def _silent(title: str, text: str) -> Callable[[Stack], None]:
 
 PAPER_USERS = "Connection to server failed: The specified user has multiple Paper Trading users associated with it."
 LIVE_MODE = "You have selected the Live Account Mode, but the specified user is a Paper Trading user."
+ALL_DAY = {"gateway_reset_windows": [{"from": "00:00", "to": "24:00"}]}
 PASSKEY = "Required PassKey is not supported, please upgrade"
 FAULTS = [
     Fault("wrong password, told by the log", "wrong-credentials", _password),
@@ -467,7 +468,11 @@ FAULTS = [
         ),
     ),
     Fault("link to IBKR lost", "gateway-not-connected", _notices(1100)),
+    Fault("link to IBKR lost while IBKR resets", "reset-window", _notices(1100), ("-e", json.dumps(ALL_DAY))),
     Fault("link to IBKR broken", "gateway-not-connected", _notices(2110)),
+    Fault(
+        "a program that stands still after its login", "api-silent", _shell("docker exec ibgateway pkill -STOP -x java")
+    ),
     Fault("client ids in use", "client-id-in-use", _holds_client_ids),
     Fault("ports on every address", "ports-open-to-the-world", _proven_with("s/127.0.0.1:4000/0.0.0.0:4000/")),
     Fault("no VNC password", "vnc-without-password", _proven_with("/IBGA_VNC_PASSWORD/d")),
