@@ -465,7 +465,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "remedy": (
             "Find the paper username in the portal (EU clients: the Irish one): Settings, Account Settings, Paper Trading "
             "Account.",
-            "Reset its password there: Reset Password.",
+            "Reset its password there (Reset Password), unless it is known.",
             "Put both into the paper environment's item in 1Password, and deploy again.",
         ),
     },

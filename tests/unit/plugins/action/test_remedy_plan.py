@@ -11,6 +11,14 @@ import pytest
 from ansible_collections.abstractfinance.ibgateway.plugins.action.remedy_plan import refused
 
 
+def test_a_question_stays_one() -> None:
+    assert (
+        refused("- did you mean `Paper Trading`? [trading-mode-misspelt]")[0]["message"]
+        == "did you mean `Paper Trading`?"
+    )
+    assert refused("The disk is full. [disk-full]")[0]["message"] == "The disk is full."
+
+
 @pytest.mark.parametrize(
     ("text", "codes"),
     [
