@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.diagnosis import add_clock
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.hours import RESET_TIMEZONE, read_hours, until
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import MAX_CLOCK_SKEW
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.stack_options import CLOCK_SKEW
 
 MODULE = "abstractfinance.ibgateway.gateway_diagnose"
 
@@ -42,6 +42,6 @@ class ActionModule(ActionBase):
         result.update(self._execute_module(MODULE, module_args=arguments, task_vars=task_vars))
         after = time.time()
         if "clock" in result:
-            limit = float(self._task.args.get("max_clock_skew") or MAX_CLOCK_SKEW)
+            limit = float(self._task.args.get("max_clock_skew") or CLOCK_SKEW)
             add_clock(result, str(self._task.args["host"]), before, after, limit)
         return result

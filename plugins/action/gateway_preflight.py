@@ -9,11 +9,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import (
-    MAX_CLOCK_SKEW,
-    check_clock,
-    clock_skew,
-)
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import check_clock, clock_skew
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.stack_options import CLOCK_SKEW
 
 MODULE = "abstractfinance.ibgateway.gateway_preflight"
 
@@ -31,10 +28,9 @@ class ActionModule(ActionBase):
         answered = time.time()
         if "time" not in result:
             return result
-        result["skew"] = round(clock_skew(asked, result["time"], answered), 1)
+        result["skew"] = round(clock_skew(asked, result["time"], result["time"], answered), 1)
         arguments = self._task.args
-        allowed = float(arguments.get("max_clock_skew") or MAX_CLOCK_SKEW)
-        problem = check_clock(arguments["host"], result["skew"], allowed)
+        problem = check_clock(arguments["host"], result["skew"], float(arguments.get("max_clock_skew") or CLOCK_SKEW))
         if problem is not None:
             result["problems"] = [*result["problems"], {"code": problem.code, "message": problem.message}]
         return result

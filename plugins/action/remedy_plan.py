@@ -34,11 +34,14 @@ class ActionModule(ControllerAction):
 
 
 def refused(text: str) -> List[Dict[str, str]]:
-    """The causes in a failed task's message: one, or one a line."""
+    """The causes in a failed task's message: one, or one a line; a failure that names none is one too."""
     known = {entry["code"] for entry in CAUSES}
     found: List[Dict[str, str]] = []
     for line in text.splitlines():
         codes = [code for code in _CODE.findall(line) if code in known]
         if codes:
-            found.append({"code": codes[-1], "message": _CODE.sub("", line).strip(" -.") + "."})
+            message = _CODE.sub("", line).strip(" -.")
+            found.append({"code": codes[-1], "message": message + ("" if message.endswith("?") else ".")})
+    if text.strip() and not found:
+        found.append({"code": "step-failed", "message": text.strip()})
     return found

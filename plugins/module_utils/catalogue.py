@@ -33,6 +33,7 @@
 #                             is should nothing follow
 #   dialogs         title and text (regular expressions) of a dialog, as JAuto tells them; `handled`: the image answers
 #                   such a dialog by itself, so that one that stands there decides nothing
+#   screen          words that stand on the screen, as tesseract reads them: long enough to be told with a wrong letter
 #   launcher        rules for launcher.log, which decide only while the container's log is silent: `line` as above,
 #                   `without` a line that this start does not have
 #   notices         codes of the trading API
@@ -119,6 +120,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
             {"line": r"- login failed: (?:Invalid username|Unrecognized Username)"},
             {"line": r"\bfatal error: Invalid username"},
         ),
+        "screen": ("Unrecognized Username or Password", "Invalid username or password"),
         "dialogs": (
             {"title": r"^Unrecognized Username or Password$", "text": r""},
             {"title": r"", "text": r"(?i)unrecognized username or password|invalid username or password"},
@@ -143,6 +145,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
             "Put both into the login's item and deploy again.",
         ),
         "log": ({"line": r"- login failed: .*multiple Paper Trading users"},),
+        "screen": ("user has multiple Paper Trading users",),
         "dialogs": ({"title": r"", "text": r"(?i)multiple paper trading users"},),
     },
     {
@@ -163,6 +166,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
             {"line": r"- login failed: You have selected the Live Account Mode"},
             {"line": r"- login failed: .*[Ss]pecified user is a Paper Trading user"},
         ),
+        "screen": ("You have selected the Live Account Mode", "specified user is a Paper Trading user"),
         "dialogs": (
             {"title": r"", "text": r"(?i)you have selected the live account mode|user is a paper trading user"},
         ),
@@ -195,6 +199,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "log": (
             {"line": r"- login failed: Too many failed login attempts(?:\. Please wait (?P<wait>[^.]{1,40}?) before)?"},
         ),
+        "screen": ("Too many failed login attempts",),
         "dialogs": (
             {
                 "title": r"",
@@ -233,6 +238,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
             },
             {"line": r"\bTOTP OK clicked", "times": 3, "verdict": "hint"},
         ),
+        "screen": ("Second factor authentication failed",),
         "dialogs": ({"title": r"", "text": r"(?i)second factor authentication failed"},),
     },
     {
@@ -244,6 +250,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "meaning": "Accounts that allow passkeys only cannot be logged in by a program.",
         "remedy": ("In the portal: Settings, Security, Secure Login System: add the Mobile Authenticator App.",),
         "log": ({"line": r"Required PassKey is not supported"},),
+        "screen": ("Required PassKey is not supported",),
         "dialogs": ({"title": r"", "text": r"(?i)required passkey is not supported"},),
     },
     {
@@ -266,6 +273,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "meaning": "IBKR retires old versions. The program volume holds the one that was downloaded at first start.",
         "remedy": ("Remove the program volume and deploy again: the latest version is then downloaded.",),
         "log": ({"line": r"- login failed: .*is no longer supported"},),
+        "screen": ("is no longer supported",),
         "dialogs": ({"title": r"", "text": r"(?i)is no longer supported"},),
     },
     {
@@ -277,6 +285,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "meaning": "Accounts with free trading have no API.",
         "remedy": ("In the portal: Settings, Account Settings, IBKR Pricing Plan: leave the free plan.",),
         "log": ({"line": r"- login failed: .*API support is not available"},),
+        "screen": ("API support is not available",),
         "dialogs": ({"title": r"", "text": r"(?i)api support is not available"},),
     },
     {
@@ -456,7 +465,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "remedy": (
             "Find the paper username in the portal (EU clients: the Irish one): Settings, Account Settings, Paper Trading "
             "Account.",
-            "Reset its password there: Reset Password.",
+            "Reset its password there (Reset Password), unless it is known.",
             "Put both into the paper environment's item in 1Password, and deploy again.",
         ),
     },
@@ -858,7 +867,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "next": "read its log (docker logs {container}) and check that it connects to ibgateway:4000",
         "meaning": "The gateway is proven; the engine is not connected to it.",
         "remedy": ("Read the engine's log.", "Check host and port that it connects to, and the stack's network."),
-        "product_remedy": "restart",
+        "product_remedy": "deploy",
     },
     {
         "code": "trading-engine-not-running",
@@ -1496,8 +1505,8 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "code": "secrets-rate-limited",
         "title": "1Password's rate limit is used up",
         "severity": "error",
-        "says": "1Password's rate limit for this token is used up",
-        "next": "wait an hour, and look for what else uses it",
+        "says": "1Password's rate limit for this token or its account is used up",
+        "next": "wait an hour (an account's daily limit: a day), and look for what else uses it",
         "meaning": "Service accounts have hourly and daily limits.",
         "remedy": ("Wait, and look for what else uses the token.",),
     },
@@ -1542,7 +1551,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "title": "onepassword-sdk does not load",
         "severity": "error",
         "says": "the native library of onepassword-sdk does not load on the controller",
-        "next": "use a controller with glibc 2.34 or newer, or macOS",
+        "next": "use a controller with glibc 2.34 or newer on x86_64 or aarch64 (Debian 12, Ubuntu 22.04, RHEL 9), or macOS",
         "meaning": "The SDK is built for newer systems.",
         "remedy": ("Use a newer controller.",),
     },
@@ -1559,7 +1568,7 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "code": "secrets-failed",
         "title": "onepassword-sdk failed",
         "severity": "error",
-        "says": "onepassword-sdk failed in a way that is not known",
+        "says": "onepassword-sdk failed in a way that is not known ({detail})",
         "next": "update it and try again",
         "meaning": "The SDK's error is none of those that are known.",
         "remedy": ("Update onepassword-sdk.",),
@@ -2118,6 +2127,21 @@ REFUSED = (
     "dialog-unanswered",
 )
 
+# 1Password could not be asked, which says nothing of what it holds: a restart, which uses the host's own .env, may go on.
+UNASKED = (
+    "secrets-token-missing",
+    "secrets-token-malformed",
+    "secrets-token-foreign-host",
+    "secrets-token-rejected",
+    "secrets-token-forbidden",
+    "secrets-rate-limited",
+    "secrets-unreachable",
+    "secrets-certificate-untrusted",
+    "secrets-service-failed",
+    "secrets-sdk-missing",
+    "secrets-sdk-unusable",
+)
+
 DIAGNOSIS: Tuple[Dict[str, Any], ...] = (
     {"code": "env-file-missing", "signs": ("env-file-missing",)},
     {
@@ -2312,6 +2336,7 @@ DIAGNOSIS: Tuple[Dict[str, Any], ...] = (
     {
         "code": "socat-alone",
         "signs": ("log-empty",),
+        "yields_to": REFUSED,
         "apart": "Port 4000 takes connections and nothing is behind it. Where a log is there, it names the cause instead.",
     },
     {"code": "gateway-exited", "yields_to": (*REFUSED, "out-of-memory", "installation-failed")},

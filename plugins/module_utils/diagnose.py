@@ -10,7 +10,12 @@ import base64
 import time
 from typing import Any, Dict, List, Sequence
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.diagnosis import Diagnosis, decide
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import screen_text
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.diagnosis import (
+    Diagnosis,
+    decide,
+    stands_still,
+)
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.evidence import Evidence, Wanted, collect
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_log import (
     LONGEST_EVIDENCE,
@@ -26,6 +31,8 @@ AROUND = 12
 def diagnose(wanted: Wanted) -> Dict[str, Any]:
     """Look at the host, decide, and return what may travel."""
     evidence, masks = collect(wanted)
+    if evidence.picture is not None and stands_still(evidence):
+        evidence.read = screen_text.read(evidence.picture)
     diagnosis = decide(evidence)
     clock = {"begin": evidence.at, "end": time.time()}
     return {**result(evidence, diagnosis), "names": dict(masks.names), "clock": clock}
@@ -37,6 +44,7 @@ def result(evidence: Evidence, diagnosis: Diagnosis) -> Dict[str, Any]:
         "stage": diagnosis.stage,
         "causes": [item.as_result() for item in diagnosis.findings],
         "sound": [{"what": item.what, "shown": item.shown} for item in diagnosis.sound],
+        "unseen": unseen(evidence),
         "timeline": diagnosis.timeline,
         "login": evidence.login,
         "account": evidence.account,
@@ -46,6 +54,12 @@ def result(evidence: Evidence, diagnosis: Diagnosis) -> Dict[str, Any]:
         "fingerprints": dict(evidence.fingerprints),
         "screen": None if evidence.screen is None else base64.b64encode(evidence.screen).decode("ascii"),
     }
+
+
+def unseen(evidence: Evidence) -> List[Dict[str, str]]:
+    """What would have been looked at, and could not be."""
+    reading = evidence.read
+    return [{"what": "Text on the screen", "why": reading.unread}] if reading is not None and reading.unread else []
 
 
 def shown(evidence: Evidence, diagnosis: Diagnosis) -> Dict[str, Any]:

@@ -31,12 +31,18 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login im
     INNER_PORT,
     PENDING,
     PROVEN,
+    QUIET,
     Container,
     Outcome,
     Watch,
     timeline_result,
 )
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import WILDCARDS
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import (
+    WILDCARDS,
+    check_clock,
+    clock_skew,
+)
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.screen_text import STILL
 
 UNKNOWN = "unknown"
 ERROR = "error"
@@ -145,11 +151,31 @@ class Replay:
 
 def look(evidence: Evidence) -> Outcome:
     """Where the login stands, by the very rules by which a deploy decides it; that it hangs is said last of all."""
-    patient = replace(evidence.bounds, login=float("inf"))
-    outcome = Watch(Replay(evidence), evidence.expected, patient).look()
-    if outcome.state != PENDING:
+    outcome = _look_within(evidence, evidence.bounds.login)
+    phrase = evidence.read.phrase if evidence.read is not None else None
+    if phrase is None or not (outcome.state == PENDING or outcome.code in STILL):
         return outcome
-    return Watch(Replay(evidence), evidence.expected, evidence.bounds).look()
+    stages = [stage for stage in outcome.timeline if stage[0] != FAILED]
+    return replace(
+        outcome,
+        state=FAILED,
+        code=phrase.code,
+        facts={},
+        evidence=[*outcome.evidence, phrase.shown],
+        timeline=[*stages, (FAILED, evidence.at)],
+    )
+
+
+def stands_still(evidence: Evidence) -> bool:
+    """Whether neither the log nor JAuto tells why the login does not go on, so that the screen is to be read."""
+    return _look_within(evidence, QUIET).code in STILL
+
+
+def _look_within(evidence: Evidence, seconds: float) -> Outcome:
+    patient = Watch(Replay(evidence), evidence.expected, replace(evidence.bounds, login=float("inf"))).look()
+    if patient.state != PENDING:
+        return patient
+    return Watch(Replay(evidence), evidence.expected, replace(evidence.bounds, login=seconds)).look()
 
 
 # Signs: each tells whether the evidence shows it, and by what
@@ -580,20 +606,14 @@ def sound(evidence: Evidence, outcome: Outcome, findings: Sequence[Finding]) -> 
 
 
 def add_clock(result: Dict[str, Any], host: str, before: float, after: float, limit: float) -> None:
-    """Add what the controller's clock says of the host's to a host's result.
-
-    The host's clock was read after `before` and before `after`. How long each way took is not known, so it is off only
-    where no way of dividing that time would make it right.
-    """
+    """Add what the controller's clock says of the host's to a host's result."""
     clock = result.pop("clock")
-    ahead, behind = clock["end"] - after, before - clock["begin"]
-    off = max(ahead, behind)
-    if off <= limit:
-        result["sound"].append({"what": "Clock", "shown": f"within {max(0.0, limit):.0f} s of the controller's"})
+    skew = clock_skew(before, clock["begin"], clock["end"], after)
+    problem = check_clock(host, skew, limit)
+    if problem is None:
+        result["sound"].append({"what": "Clock", "shown": f"within {limit:.0f} s of the controller's"})
         return
-    direction = "ahead of" if ahead > behind else "behind"
-    text = causes.message("clock-skew", None, host=host, seconds=round(off), direction=direction)
-    found = Finding("clock-skew", text, [f"{off:.0f} s {direction} the controller's, at least"])
+    found = Finding(problem.code, problem.message, [f"{skew:+.0f} s against the controller's clock, at least"])
     result["causes"] = merged(result["causes"], [found])
 
 

@@ -39,6 +39,8 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login im
     read_container,
 )
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.masks import Masks
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.rfb import Picture
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.screen_text import Reading
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.sessions import Sessions
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.state import State
 
@@ -111,7 +113,10 @@ class Evidence:
     relay: Optional[bool] = None
     dialogs: Optional[List[jauto.Dialog]] = None
     launcher: List[str] = field(default_factory=list)
+    # The whole screen stays on the host; `screen` is what of it may travel, `read` what its text says.
+    picture: Optional[Picture] = None
     screen: Optional[bytes] = None
+    read: Optional[Reading] = None
     kept: Optional[Tuple[str, Dict[str, str], List[str]]] = None
     answers: List[tws.Answer] = field(default_factory=list)
     published: List[Tuple[str, int, int]] = field(default_factory=list)
@@ -314,17 +319,22 @@ def _see_gateway(evidence: Evidence, wanted: Wanted, engine: HostEngine, masks: 
 
 
 def _see_screen(evidence: Evidence, engine: HostEngine, inspect: Mapping[str, Any], masks: Masks) -> None:
-    """The screen of a gateway that is not in, with the names on it covered; none where JAuto does not tell where they are."""
+    """The screen of a gateway that is not in, and a copy with the names covered where JAuto tells where they are."""
     answered = evidence.answer is not None and evidence.answer.outcome == tws.ANSWERED
-    if evidence.container.status != "running" or answered or evidence.dialogs is None:
+    if evidence.container.status != "running" or answered:
         return
     try:
         picture = screen.picture(evidence.name, inspect, None, screen.VNC_PORT, SCREEN_WITHIN)
+        if picture.blank:
+            return
+        evidence.picture = picture
+        if evidence.dialogs is None:
+            return
         answer = engine.output_of(evidence.container.identity, jauto.ASK_FOR_ALL, jauto.USER)
     except GatewayError:
         return
     layout = cover.read_layout(answer or "", masks.text)
-    if layout is not None and not picture.blank:
+    if layout is not None:
         evidence.screen = cover.covered(picture, layout).png()
 
 

@@ -18,11 +18,18 @@ from contextlib import suppress
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 from urllib.parse import quote
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import cover, jauto, processes, screen
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import (
+    cover,
+    jauto,
+    processes,
+    screen,
+    screen_text,
+)
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateways import environment
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.host_engine import HostEngine
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.masks import Masks
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.rfb import Picture
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.state import STATE_DIR
 
 # What shows the screen, and tells what is on it. All else in the container is the image's automation, and its relays.
@@ -49,15 +56,19 @@ def keep(
         inspect = engine.inspect(name)
         if inspect is None:
             return
-        dialogs, png = _look(engine, name, inspect)
+        answer = engine.output_of(str(inspect["Id"]), jauto.ASK_FOR_ALL, jauto.USER) or ""
+        picture = _picture(name, inspect)
+        phrase = screen_text.read(picture).phrase if picture is not None and code in screen_text.STILL else None
+        if phrase is not None:
+            code, facts, evidence = phrase.code, {}, [*evidence, phrase.shown]
         record = {
             "container_id": inspect["Id"],
             "started_at": inspect["State"]["StartedAt"],
             "code": code,
             "facts": {key: str(value) for key, value in facts.items()},
             "evidence": list(evidence),
-            "dialogs": [item.__dict__ for item in dialogs],
-            "screen": png,
+            "dialogs": [item.__dict__ for item in jauto.parse_dialogs(answer)],
+            "screen": None if picture is None else _covered(picture, answer, inspect),
         }
         _write(_path(name), json.dumps(record))
 
@@ -87,18 +98,20 @@ def hold_still(process: int) -> None:
                 os.kill(number, signal.SIGSTOP)
 
 
-def _look(engine: HostEngine, name: str, inspect: Mapping[str, Any]) -> Any:
-    answer = engine.output_of(str(inspect["Id"]), jauto.ASK_FOR_ALL, jauto.USER) or ""
-    dialogs = jauto.parse_dialogs(answer)
-    masks = Masks("", (), [environment(inspect).get("IB_USERNAME") or ""])
-    layout = cover.read_layout(answer, masks.text)
-    if layout is None:
-        return dialogs, None
+def _picture(name: str, inspect: Mapping[str, Any]) -> Optional[Picture]:
+    """The screen; None where it cannot be had, or shows nothing."""
     try:
         picture = screen.picture(name, inspect, None, screen.VNC_PORT, SCREEN_WITHIN)
     except GatewayError:
-        return dialogs, None
-    return dialogs, None if picture.blank else base64.b64encode(cover.covered(picture, layout).png()).decode("ascii")
+        return None
+    return None if picture.blank else picture
+
+
+def _covered(picture: Picture, answer: str, inspect: Mapping[str, Any]) -> Optional[str]:
+    """The screen with the names on it covered, as a PNG in base64; None where JAuto does not tell where they are."""
+    masks = Masks("", (), [environment(inspect).get("IB_USERNAME") or ""])
+    layout = cover.read_layout(answer, masks.text)
+    return None if layout is None else base64.b64encode(cover.covered(picture, layout).png()).decode("ascii")
 
 
 def _path(name: str) -> str:

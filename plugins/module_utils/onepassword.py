@@ -22,7 +22,7 @@ import time
 from typing import Any, Awaitable, Callable, Mapping, Sequence, TypeVar
 from urllib.parse import urlsplit
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import references
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes, references
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 
 INTEGRATION = ("abstractfinance.ibgateway", "0.1.0")
@@ -53,27 +53,17 @@ class TransientError(GatewayError):
 def check_token(token: str) -> str:
     """The address that the token signs in at. The token decides where traffic goes, so it is held to 1Password's."""
     if not token:
-        raise GatewayError(
-            f"no 1Password token: export {TOKEN_VARIABLE} with the token of a service account that can read the vaults",
-            "secrets-token-missing",
-        )
+        raise causes.error("secrets-token-missing")
     address = sign_in_address(token)
     parts = urlsplit(address if "//" in address else f"https://{address}")
     host = (parts.hostname or "").lower()
     if parts.scheme != "https" or parts.username is not None or not host.endswith(HOSTS):
-        raise GatewayError(
-            f"the token in {TOKEN_VARIABLE} signs in elsewhere than at 1Password ({', '.join(HOSTS)}): do not use it,"
-            " and find out where it came from",
-            "secrets-token-foreign-host",
-        )
+        raise causes.error("secrets-token-foreign-host")
     return address
 
 
 def sign_in_address(token: str) -> str:
-    malformed = GatewayError(
-        f"the token in {TOKEN_VARIABLE} is malformed: copy the whole of it, it starts with ops_",
-        "secrets-token-malformed",
-    )
+    malformed = causes.error("secrets-token-malformed")
     if not token.startswith("ops_"):
         raise malformed
     encoded = token[len("ops_") :].rstrip("=")
@@ -178,55 +168,26 @@ def sentence(error: Exception, waited: float) -> GatewayError:
     kind = type(error).__name__
     text = str(error).lower() if kind in ("Exception", "Error", "RateLimitExceededException") else ""
     if kind == "RateLimitExceededException" or "rate limit" in text:
-        return TransientError(
-            "1Password's rate limit for this token or account is used up: wait an hour (an account's daily limit: a"
-            " day), and look for what else uses it",
-            "secrets-rate-limited",
-        )
+        return _transient("secrets-rate-limited")
     if isinstance(error, (asyncio.TimeoutError, ConnectionError)) or "request library" in text:
-        return TransientError("1Password cannot be reached", "secrets-unreachable")
-    if "not authenticated" in text:
-        return GatewayError(
-            "1Password rejected the token: it was revoked, has expired, or its service account was deleted; make a new"
-            f" one and export it as {TOKEN_VARIABLE}",
-            "secrets-token-rejected",
-        )
+        return _transient("secrets-unreachable")
+    if "not authenticated" in text or "resource not found" in text:
+        return causes.error("secrets-token-rejected")
     if "right permissions" in text:
-        return GatewayError(
-            "1Password knows the token but does not let it in: look at the service account's permissions and at the"
-            " account's firewall rules",
-            "secrets-token-forbidden",
-        )
-    if "resource not found" in text:
-        return GatewayError(
-            "1Password knows no such service account at the token's address: it was deleted or moved; make a new token",
-            "secrets-token-rejected",
-        )
+        return causes.error("secrets-token-forbidden")
     if "service account token" in text or "deserialization" in text:
-        return GatewayError(
-            f"the token in {TOKEN_VARIABLE} is malformed: copy the whole of it, it starts with ops_",
-            "secrets-token-malformed",
-        )
+        return causes.error("secrets-token-malformed")
     if "internal server error" in text or "unexpected status code" in text:
-        return GatewayError(
-            "1Password answered with an error of its own: look at status.1password.com and try again later",
-            "secrets-service-failed",
-        )
+        return causes.error("secrets-service-failed")
     if isinstance(error, (ImportError, OSError)):
-        return GatewayError(
-            "the native library of onepassword-sdk does not load on the controller: it needs glibc 2.34 or newer on"
-            " x86_64 or aarch64 (Debian 12, Ubuntu 22.04, RHEL 9) or macOS",
-            "secrets-sdk-unusable",
-        )
+        return causes.error("secrets-sdk-unusable")
     if kind == "ValidationError":
-        return GatewayError(
-            "1Password's answer has a form that the installed onepassword-sdk does not know: update it",
-            "secrets-answer-unreadable",
-        )
-    return GatewayError(
-        f"onepassword-sdk failed in a way that is not known here ({kind}, {waited:.0f} s): update it and try again",
-        "secrets-failed",
-    )
+        return causes.error("secrets-answer-unreadable")
+    return causes.error("secrets-failed", detail=f"{kind}, {waited:.0f} s")
+
+
+def _transient(code: str) -> TransientError:
+    return TransientError(causes.message(code), code)
 
 
 def why_unreachable(address: str, waited: float) -> GatewayError:

@@ -26,7 +26,6 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.host_eng
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import read_container
 
 COMMAND_WITHIN = 30
-MAX_CLOCK_SKEW = 10.0
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 WILDCARDS = frozenset({EVERY_ADDRESS, "::"})
 ENV_FILE = ".env"
@@ -397,12 +396,13 @@ def _read(path: str) -> Optional[str]:
 # The host itself
 
 
-def clock_skew(asked: float, host_time: float, answered: float) -> float:
+def clock_skew(asked: float, first: float, last: float, answered: float) -> float:
     """Seconds by which the host's clock is surely ahead of the controller's (behind: negative).
 
-    The host read its clock at some moment between the question and the answer: what lies in between is delay, not skew.
+    The host read its clock, for the first and for the last time, at some moments between the question and the answer: what
+    lies in between is delay, not skew.
     """
-    return max(host_time - answered, 0.0) + min(host_time - asked, 0.0)
+    return max(last - answered, 0.0) + min(first - asked, 0.0)
 
 
 def check_clock(host: str, skew: float, allowed: float) -> Optional[GatewayError]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Sequence
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogue import DIAGNOSIS
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogue import DIAGNOSIS, UNASKED
 
 NOTHING = "nothing"
 DEPLOY = "deploy"
@@ -47,13 +47,14 @@ def plan(found: Sequence[Mapping[str, Any]], changed_keys: Sequence[str], refuse
     :param found: its causes, as `gateway_diagnose` returns them.
     :param changed_keys: keys of `.env` that 1Password has another value for by now. A cause that such a change answers
         stands in the way no more: the evidence is of a login with the old value.
-    :param refused: causes for which the secrets that 1Password holds now were refused, as `{code, message}`.
+    :param refused: causes for which the secrets that 1Password holds now were refused, as `{code, message}`. Where it could
+        not be asked, a restart may go on, since it uses the `.env` that is there; a deploy may not.
     """
     mends: List[str] = []
     answered: List[str] = []
     blocking: List[str] = []
     left: List[Dict[str, Any]] = [_left(item["code"], str(item["message"])) for item in refused]
-    blocking += [str(item["code"]) for item in refused]
+    blocking += [str(item["code"]) for item in refused if item["code"] not in UNASKED]
     for item in found:
         code = str(item["code"])
         rule = _RULES.get(code, {})
@@ -71,6 +72,9 @@ def plan(found: Sequence[Mapping[str, Any]], changed_keys: Sequence[str], refuse
     command = NOTHING
     if not blocking and (mends or answered):
         command = RESTART if RESTART in remedies and not changed_keys else DEPLOY
+    if command == DEPLOY and refused:
+        blocking += [str(item["code"]) for item in refused]
+        command = NOTHING
     return Plan(command, mends, left, blocking, answered)
 
 

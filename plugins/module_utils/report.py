@@ -92,6 +92,7 @@ def page(host: str, found: Mapping[str, Any], run: Mapping[str, Any]) -> str:
         _screen(found.get("screen")),
         _section("The login, step by step", _timeline(found.get("timeline") or [])),
         _section("Looked at, and sound", _sound(found.get("sound") or [])),
+        _section("Not looked at", _unseen(found.get("unseen") or [])),
         *_evidence(found.get("evidence") or {}),
         _footer(run),
     ]
@@ -199,6 +200,10 @@ def _sound(sound: Sequence[Mapping[str, Any]]) -> str:
     return f'<ul class="sound">{items}</ul>' if items else ""
 
 
+def _unseen(unseen: Sequence[Mapping[str, Any]]) -> str:
+    return _pairs({item["what"]: item["why"] for item in unseen})
+
+
 def _evidence(evidence: Mapping[str, Any]) -> List[str]:
     if not evidence:
         return []
@@ -291,6 +296,7 @@ def words(host: str, found: Mapping[str, Any], names: Mapping[str, str], path: O
     sound = ", ".join(item["what"] for item in found.get("sound") or [])
     if sound:
         lines += ["", f"Sound: {sound}."]
+    lines += [f"{item['what']}: {item['why']}." for item in found.get("unseen") or []]
     if path is not None:
         lines += ["", f"Report: {path}"]
     return told("\n".join(line.rstrip() for line in lines), names)
@@ -310,5 +316,17 @@ def closing(found: Sequence[Tuple[str, Mapping[str, Any]]]) -> str:
 
 def as_json(host: str, found: Mapping[str, Any], run: Mapping[str, Any]) -> Dict[str, Any]:
     """What is passed on: the same as the page, with tags for names."""
-    kept = ("state", "stage", "login", "account", "mode", "causes", "sound", "timeline", "sessions", "evidence")
+    kept = (
+        "state",
+        "stage",
+        "login",
+        "account",
+        "mode",
+        "causes",
+        "sound",
+        "unseen",
+        "timeline",
+        "sessions",
+        "evidence",
+    )
     return {"host": host, **dict(run), **{name: found[name] for name in kept if name in found}}

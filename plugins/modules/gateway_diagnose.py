@@ -16,67 +16,17 @@ description:
     clock and ports - and names the causes that it shows, most decisive first.
   - Causes are entries of the catalogue of causes. What was found sound is listed as well. A healthy gateway has no cause. What
     fits no entry is V(unknown), with the evidence; nothing is guessed.
+  - Where neither the log nor the gateway's own agent (JAuto) tells why a login stands still, the text on its screen is read by
+    C(tesseract), where the host has it. Of what was read only the catalogue's own words leave the host.
   - Secrets are masked on the host. Usernames and accounts are tags by which two can be told apart; the names behind the tags
     are in RV(names), for the operator, and nowhere else.
   - Makes at most one connection to the trading API (a second one where its client id is in use), starts no login, and
     disturbs none.
 options:
-  host:
-    description: Inventory name of the host, for messages.
-    type: str
-    required: true
   due:
     description: Whether a gateway is to run on this host. With V(false), only the sessions on the host are looked at.
     type: bool
     default: true
-  container:
-    description: Name of the gateway's container.
-    type: str
-    default: ibgateway
-  project_dir:
-    description: The stack's folder, with its C(.env).
-    type: path
-    default: /srv/abstractfinance
-  compose_file:
-    description: Name of the compose file in O(project_dir).
-    type: str
-    default: docker-compose.yml
-  project:
-    description: The Compose project.
-    type: str
-    default: abstractfinance
-  service:
-    description: The gateway's Compose service.
-    type: str
-    default: ibgateway
-  services:
-    description: The services that the stack's compose file may have.
-    type: list
-    elements: str
-    default: [ibgateway]
-  image:
-    description: The gateway's image.
-    type: str
-  ports:
-    description: The ports that the gateway publishes on the host.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      bind:
-        description: The address.
-        type: str
-        default: 127.0.0.1
-      port:
-        description: The port.
-        type: int
-        required: true
-  trading_mode:
-    description: The trading mode by the inventory.
-    type: str
-  account:
-    description: The account that the trading API must name, by the inventory.
-    type: str
   trading_engine:
     description: Name of the trading engine's container. Left out where there is none.
     type: str
@@ -87,18 +37,6 @@ options:
     description: Rules for the values of C(.env), as in M(abstractfinance.ibgateway.env_file).
     type: dict
     default: {}
-  min_free_mb:
-    description: Megabytes that must be free.
-    type: int
-    default: 1024
-  min_compose:
-    description: The oldest Compose that serves.
-    type: str
-    default: 2.24.0
-  max_clock_skew:
-    description: Seconds by which the clocks of host and controller may differ.
-    type: float
-    default: 10
   reset_windows:
     description:
       - When IBKR resets its servers, as C(days) (V(Mon) to V(Sun), every day where left out), C(from) and C(to), in local time.
@@ -129,6 +67,7 @@ options:
     type: str
     required: true
 extends_documentation_fragment:
+  - abstractfinance.ibgateway.stack
   - abstractfinance.ibgateway.engine
   - abstractfinance.ibgateway.attributes
   - abstractfinance.ibgateway.attributes.info_module
@@ -211,6 +150,14 @@ sound:
   elements: dict
   returned: always
   sample: [{what: Clock, shown: 0.1 s from the controller's}]
+unseen:
+  description: What would have been looked at and could not be, each with why.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - what: Text on the screen
+      why: "not read: the program tesseract is not on the host (Debian, Ubuntu: apt-get install tesseract-ocr)"
 timeline:
   description: The stages of the login with the time at which each began.
   type: list
@@ -261,23 +208,8 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors i
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.evidence import Wanted
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.hours import RESET_TIMEZONE
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import Bounds
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import MAX_CLOCK_SKEW, Port
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import Wanted as Checks
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.stack_options import STACK, wanted
 
-CHECKED = (
-    "host",
-    "project_dir",
-    "compose_file",
-    "project",
-    "service",
-    "container",
-    "services",
-    "image",
-    "trading_mode",
-    "account",
-    "min_free_mb",
-    "min_compose",
-)
 LISTEN = 0.3
 INSTALL_TIMEOUT = 900
 PROOF_TIMEOUT = 60
@@ -286,32 +218,11 @@ PROOF_TIMEOUT = 60
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "str", "required": True},
+            **STACK,
             "due": {"type": "bool", "default": True},
-            "container": {"type": "str", "default": "ibgateway"},
-            "project_dir": {"type": "path", "default": "/srv/abstractfinance"},
-            "compose_file": {"type": "str", "default": "docker-compose.yml"},
-            "project": {"type": "str", "default": "abstractfinance"},
-            "service": {"type": "str", "default": "ibgateway"},
-            "services": {"type": "list", "elements": "str", "default": ["ibgateway"]},
-            "image": {"type": "str"},
-            "ports": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "bind": {"type": "str", "default": "127.0.0.1"},
-                    "port": {"type": "int", "required": True},
-                },
-            },
-            "trading_mode": {"type": "str"},
-            "account": {"type": "str"},
             "trading_engine": {"type": "str"},
             "connected_pattern": {"type": "str"},
             "env_rules": {"type": "dict", "default": {}},
-            "min_free_mb": {"type": "int", "default": 1024},
-            "min_compose": {"type": "str", "default": "2.24.0"},
-            "max_clock_skew": {"type": "float", "default": MAX_CLOCK_SKEW},
             "reset_windows": {"type": "list", "elements": "dict", "default": []},
             "reset_timezone": {"type": "str", "default": RESET_TIMEZONE},
             "reset_until": {"type": "str", "default": ""},
@@ -322,12 +233,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    wanted = Wanted(
-        preflight=Checks(
-            **{name: params[name] for name in CHECKED},
-            compose_content=None,
-            ports=[Port(item["bind"], item["port"]) for item in params["ports"]],
-        ),
+    look = Wanted(
+        preflight=wanted(params, compose_content=None),
         due=params["due"],
         account=params["account"] or "",
         trading_engine=params["trading_engine"],
@@ -339,7 +246,7 @@ def main() -> None:
         reset_until=params["reset_until"],
     )
     try:
-        found = diagnose(wanted)
+        found = diagnose(look)
     except GatewayError as error:
         module.fail_json(msg=str(error), code=error.code)
     module.exit_json(changed=False, **found)

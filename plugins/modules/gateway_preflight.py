@@ -15,70 +15,9 @@ description:
   - What is wrong is returned, never raised, so that one run names all of it. Each problem says what to do next.
   - Tells as well what is there already, so that a deploy can see that nothing is to be done.
 options:
-  host:
-    description: Inventory name of the host, for messages.
-    type: str
-    required: true
-  project_dir:
-    description: Directory of the stack.
-    type: path
-    default: /srv/abstractfinance
-  compose_file:
-    description: Name of the compose file in O(project_dir).
-    type: str
-    default: docker-compose.yml
   compose_content:
     description: What the compose file is to hold, for RV(compose_current).
     type: str
-  project:
-    description: The Compose project.
-    type: str
-    default: abstractfinance
-  service:
-    description: The gateway's service.
-    type: str
-    default: ibgateway
-  container:
-    description: The gateway's container.
-    type: str
-    default: ibgateway
-  services:
-    description:
-      - The services that the compose file is to have. Others in the file that is there are a problem.
-      - Without it, services are not checked. For a run that does not write the file.
-    type: list
-    elements: str
-  image:
-    description: The gateway's image, for RV(image_present) and RV(image_id).
-    type: str
-  ports:
-    description: Where the gateway is to be published.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      bind:
-        description: Address on the host.
-        type: str
-        default: 127.0.0.1
-      port:
-        description: Port on the host.
-        type: int
-        required: true
-  trading_mode:
-    description: The environment's trading mode, as the inventory has it. Anything but the two spellings is a problem.
-    type: str
-  account:
-    description: The environment's account, as the inventory has it. None, or one of the other mode, is a problem.
-    type: str
-  min_free_mb:
-    description: Megabytes that must be free for O(project_dir) and for the engine's data.
-    type: int
-    default: 1024
-  min_compose:
-    description: The oldest Compose that serves.
-    type: str
-    default: 2.24.0
   environment:
     description:
       - What Compose is to give the gateway's container, by variable; a literal, C(${KEY:?}) or C(${KEY:-default}) with a
@@ -88,14 +27,8 @@ options:
   settings_volume:
     description: The volume with the gateway's settings, for RV(settings_volume) and RV(gateway.has_settings).
     type: str
-  max_clock_skew:
-    description:
-      - Seconds by which the clocks of host and controller may differ.
-      - Held on the controller, which knows when the question left and when the answer came. What may be delay is not
-        taken for a difference.
-    type: float
-    default: 10
 extends_documentation_fragment:
+  - abstractfinance.ibgateway.stack
   - abstractfinance.ibgateway.attributes
   - abstractfinance.ibgateway.attributes.info_module
 seealso:
@@ -270,48 +203,22 @@ gateways_on_ports:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import (
-    MAX_CLOCK_SKEW,
-    Port,
-    Wanted,
-    check,
-)
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.preflight import check
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.stack_options import STACK, wanted
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "str", "required": True},
-            "project_dir": {"type": "path", "default": "/srv/abstractfinance"},
-            "compose_file": {"type": "str", "default": "docker-compose.yml"},
+            **STACK,
             "compose_content": {"type": "str"},
-            "project": {"type": "str", "default": "abstractfinance"},
-            "service": {"type": "str", "default": "ibgateway"},
-            "container": {"type": "str", "default": "ibgateway"},
-            "services": {"type": "list", "elements": "str"},
-            "image": {"type": "str"},
-            "ports": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "bind": {"type": "str", "default": "127.0.0.1"},
-                    "port": {"type": "int", "required": True},
-                },
-            },
-            "trading_mode": {"type": "str"},
-            "account": {"type": "str"},
-            "min_free_mb": {"type": "int", "default": 1024},
-            "min_compose": {"type": "str", "default": "2.24.0"},
             "environment": {"type": "dict", "default": {}},
             "settings_volume": {"type": "str"},
-            "max_clock_skew": {"type": "float", "default": MAX_CLOCK_SKEW},
         },
         supports_check_mode=True,
     )
-    options = {**module.params, "ports": [Port(item["bind"], item["port"]) for item in module.params["ports"]]}
-    del options["max_clock_skew"]
-    module.exit_json(changed=False, **check(Wanted(**options)))
+    more = {name: module.params[name] for name in ("compose_content", "environment", "settings_volume")}
+    module.exit_json(changed=False, **check(wanted(module.params, **more)))
 
 
 if __name__ == "__main__":

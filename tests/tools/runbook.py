@@ -99,6 +99,8 @@ def shown_by(entry: Mapping[str, Any]) -> Iterator[str]:
     for dialog in entry.get("dialogs", ()):
         words = [f"{name} `{dialog[name]}`" for name in ("title", "text") if dialog[name]]
         yield f"- a dialog with {' and '.join(words)}{', for too long' if dialog.get('handled') else ''}"
+    for text in entry.get("screen", ()):
+        yield f"- on the screen, where the log and JAuto are silent: *{text}*"
     for rule in entry.get("launcher", ()):
         without = f", without `{rule['without']}`" if "without" in rule else ""
         yield f"- in launcher.log `{rule['line']}`{without}"

@@ -2,22 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The screen of real gateways, taken by the module and held to pictures of the real image."""
+"""The screen of real gateways, taken by the module and held to pictures of the real image, and the text on it."""
 
 from __future__ import annotations
 
 import base64
+import os
 import pathlib
 import socket
 import struct
 import time
 import zlib
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import rfb
+import pytest
+
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import rfb, screen_text
 
 PICTURES = pathlib.Path(__file__).resolve().parents[2] / "fixtures" / "transcripts"
 PASSWORD = "invented"
+FULL = os.environ.get("TEST_COUNT") == "full"
+HOST_IMAGE = os.environ.get("LOGIN_TEST_HOST", "ibgateway-lab/host:1")
 BOUND_SECONDS = 120
 POLL_SECONDS = 0.3
 BLOCK = 16
@@ -194,3 +199,73 @@ def test_novnc_serves_the_screen_to_a_browser(gateway: Start) -> None:
             return text
 
     assert wait_for("the VNC server behind noVNC", greeting).startswith(b"HTTP/1.1 101 ")
+
+
+@pytest.fixture
+def tesseract(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
+    """The lab's hosts' own tesseract, in a container of their image: this machine needs none."""
+    engine.images.get(HOST_IMAGE)
+    path = tmp_path / screen_text.PROGRAM
+    path.write_text(
+        f'#!/bin/sh\nexec docker run --rm -i --network none --entrypoint {screen_text.PROGRAM} {HOST_IMAGE} "$@"\n',
+        encoding="utf-8",
+    )
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return path
+
+
+SCREENS = [
+    ("05b-badpw-unrecognized-nowelcome", "wrong-credentials"),
+    ("01-paper-totp-first", None),
+    ("04b-badpw-loginfailed-welcome", "wrong-credentials"),
+    ("06-multipaper", "live-login-in-paper-mode"),
+    ("15b-toomany-loginfailed-pane", "locked-out"),
+]
+
+
+def picture_of(name: str) -> rfb.Picture:
+    rows = pixels_of((PICTURES / f"{name}.png").read_bytes())
+    return rfb.Picture(len(rows[0]) // 3, len(rows), b"".join(rows), "vnc")
+
+
+@pytest.mark.usefixtures("tesseract")
+@pytest.mark.parametrize(("name", "code"), SCREENS if FULL else SCREENS[:2])
+def test_the_text_of_a_real_screen_names_the_cause(name: str, code: Optional[str]) -> None:
+    reading = screen_text.read(picture_of(name))
+    assert reading.unread == ""
+    assert (reading.phrase.code if reading.phrase is not None else None) == code
+
+
+def test_a_gateway_that_stands_still_is_told_by_its_screen_alone(
+    gateway: Start, run_module: Run, tesseract: pathlib.Path
+) -> None:
+    def diagnose() -> Dict[str, Any]:
+        found = run_module(
+            "gateway_diagnose",
+            host="staging.abstractfinance.example",
+            container=container.name,
+            trading_mode="Paper Trading",
+            account="DU1234567",
+            tag_key="invented" * 4,
+        )
+        assert not found.get("failed"), found
+        return found
+
+    def cause() -> Optional[Dict[str, Any]]:
+        return next((item for item in diagnose()["causes"] if item["code"] == "live-login-in-paper-mode"), None)
+
+    container = gateway("aflive01", IB_LOGINTYPE="Paper Trading")
+    wait_for("the dialog about several paper users", is_shown(container, run_module, "06-multipaper"))
+    container.exec_run("pkill -STOP -x java", user="root")
+    named = wait_for("the cause", cause)
+    assert named["evidence"][-1] == ("read on the screen: 'user has multiple Paper Trading users'")
+    found = diagnose()
+    assert found["evidence"]["dialogs"] is None
+    assert found["screen"] is None, "JAuto does not tell where names are, so no picture leaves the host"
+    assert found["unseen"] == []
+
+    tesseract.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    found = diagnose()
+    assert found["unseen"] == [{"what": "Text on the screen", "why": screen_text.FAILED}]
+    assert "live-login-in-paper-mode" not in [item["code"] for item in found["causes"]]

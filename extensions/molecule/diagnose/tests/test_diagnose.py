@@ -103,6 +103,15 @@ class Stack:
             assert time.monotonic() < deadline, f"no login was tried within {LOGIN_TIMEOUT} s"
             time.sleep(0.2)
 
+    def stands_still_with(self, text: str) -> None:
+        """The gateway's program halted as soon as that dialog is up: log and JAuto are silent, and the screen is not."""
+        ask = "echo '/tmp/asked|list_ui_components?window_type=dialog' > /tmp/ibg-jauto.in; sleep 0.2; cat /tmp/asked"
+        deadline = time.monotonic() + LOGIN_TIMEOUT
+        while text not in self.host.run(f"timeout 5 docker exec -u ibg ibgateway sh -c {shlex.quote(ask)}").stdout:
+            assert time.monotonic() < deadline, f"no dialog {text!r} within {LOGIN_TIMEOUT} s"
+            time.sleep(0.3)
+        self.run("docker exec ibgateway pkill -STOP -x java")
+
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis:
@@ -349,8 +358,18 @@ def _faults(**faults: Any) -> Callable[[Stack], None]:
     return inject
 
 
+def _silent(title: str, text: str) -> Callable[[Stack], None]:
+    def inject(stack: Stack) -> None:
+        stack.refused(title, text)
+        stack.stands_still_with(text[:40])
+
+    return inject
+
+
 PAPER_USERS = "Connection to server failed: The specified user has multiple Paper Trading users associated with it."
 LIVE_MODE = "You have selected the Live Account Mode, but the specified user is a Paper Trading user."
+ALL_DAY = {"gateway_reset_windows": [{"from": "00:00", "to": "24:00"}]}
+PASSKEY = "Required PassKey is not supported, please upgrade"
 FAULTS = [
     Fault("wrong password, told by the log", "wrong-credentials", _password),
     Fault(
@@ -369,13 +388,18 @@ FAULTS = [
     Fault("locked out", "locked-out", _faults(locked_out=True)),
     Fault("another TOTP key", "totp-rejected", _second_factor),
     Fault("no TOTP key in the container", "totp-key-missing", _without("TOTP_KEY")),
-    Fault("passkey", "passkey-required", _dialog("Gateway", "Required PassKey is not supported, please upgrade")),
+    Fault("passkey", "passkey-required", _dialog("Gateway", PASSKEY)),
     Fault("task in the portal", "portal-task-waiting", _dialog("Login Messages", "You have 1 message to read.")),
     Fault("version retired", "gateway-outdated", _dialog("Login failed", "This version is no longer supported")),
     Fault(
         "free trading", "api-not-for-account", _dialog("Gateway", "API support is not available for accounts that ...")
     ),
     Fault("refused for an unknown reason", "login-failed", _dialog("Login failed", "A reason that nobody knows")),
+    Fault("several paper users, told by the screen alone", "live-login-in-paper-mode", _silent("Gateway", PAPER_USERS)),
+    Fault(
+        "paper login in live mode, told by the screen alone", "paper-login-in-live-mode", _silent("Gateway", LIVE_MODE)
+    ),
+    Fault("passkey, told by the screen alone", "passkey-required", _silent("Gateway", PASSKEY)),
     Fault("a dialog that nobody knows", "dialog-unanswered", _dialog("Agreement", "Please read and sign")),
     Fault("no answer from IBKR", "login-dropped", _faults(silent=True)),
     Fault("a session from outside that fights", "competing-session", _kicked_from_outside),
@@ -444,7 +468,11 @@ FAULTS = [
         ),
     ),
     Fault("link to IBKR lost", "gateway-not-connected", _notices(1100)),
+    Fault("link to IBKR lost while IBKR resets", "reset-window", _notices(1100), ("-e", json.dumps(ALL_DAY))),
     Fault("link to IBKR broken", "gateway-not-connected", _notices(2110)),
+    Fault(
+        "a program that stands still after its login", "api-silent", _shell("docker exec ibgateway pkill -STOP -x java")
+    ),
     Fault("client ids in use", "client-id-in-use", _holds_client_ids),
     Fault("ports on every address", "ports-open-to-the-world", _proven_with("s/127.0.0.1:4000/0.0.0.0:4000/")),
     Fault("no VNC password", "vnc-without-password", _proven_with("/IBGA_VNC_PASSWORD/d")),
@@ -488,6 +516,31 @@ def test_each_fault_is_named_first_and_nothing_wrong_beside_it(fault, stack, dia
     TABLE.append(
         (fault.what, fault.code, shown[-1] if shown else found.hosts[fault.host]["causes"][0]["message"], took)
     )
+
+
+@pytest.mark.skipif(not FULL, reason="TEST_COUNT=full mends by a clean restart")
+def test_a_clean_restart_mends_a_dead_program_and_needs_no_1password(stack, play, production, tmp_path):
+    production.run("docker ps -aq --filter name=rogue | xargs -r docker rm -f")
+    stack.restore()
+    before = stack.run("docker inspect -f '{{.Id}}' ibgateway")
+    stack.run("docker exec ibgateway touch /home/ibg_settings/of-before")
+    stack.run("docker exec ibgateway pkill -9 -x java")
+    outcome = play(
+        "remediate.yml",
+        "-e",
+        "gateway_environment=staging",
+        "-e",
+        f"diagnosis_folder={tmp_path}",
+        settings={"OP_SERVICE_ACCOUNT_TOKEN": ""},
+    )
+    assert outcome.rc == 0
+    assert "One restart, for java-dead." in outcome.words
+    assert "[secrets-token-missing]" in outcome.words
+    assert outcome.calls == []
+    assert "clean restart by run" in outcome.words
+    assert stack.run("docker inspect -f '{{.Id}}' ibgateway") != before
+    assert stack.host.run("docker exec ibgateway test -e /home/ibg_settings/of-before").rc == 1
+    assert stack.ibkr.counts("afpaper01")["failures"] == 0
 
 
 HEALTHY = {

@@ -22,7 +22,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogu
 )
 
 FIELDS = {"code", "title", "severity", "says", "next", "meaning", "remedy"}
-OPTIONAL = {"guide", "in_mode", "product_remedy", "log", "dialogs", "launcher", "notices"}
+OPTIONAL = {"guide", "in_mode", "product_remedy", "log", "dialogs", "screen", "launcher", "notices"}
 RULE_FIELDS = {"line", "times", "within", "after", "without", "ever", "scope", "verdict"}
 KINDS = {entry["kind"] for entry in LINES}
 
@@ -32,7 +32,8 @@ def test_entry_is_whole(entry: Dict[str, Any]) -> None:
     assert FIELDS <= set(entry) <= FIELDS | OPTIONAL
     assert all(entry[name] for name in entry), "what is empty is left out"
     assert all(
-        isinstance(entry.get(name, ()), tuple) for name in ("guide", "remedy", "log", "dialogs", "launcher", "notices")
+        isinstance(entry.get(name, ()), tuple)
+        for name in ("guide", "remedy", "log", "dialogs", "screen", "launcher", "notices")
     )
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry["code"])
     assert entry["severity"] in ("error", "warning")

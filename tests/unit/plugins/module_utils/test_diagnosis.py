@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes, tws
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes, screen_text, tws
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogue import CAUSES, DIAGNOSIS
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.catalogue import SIGNS as SIGN_WORDS
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.diagnosis import (
@@ -21,6 +21,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.diagnosi
     add_clock,
     decide,
     settle,
+    stands_still,
 )
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.evidence import Evidence
 from ansible_collections.abstractfinance.ibgateway.tests.unit.plugins.module_utils import evidence_of as of
@@ -42,6 +43,10 @@ def _misspelt(mode: str) -> Evidence:
 def _api(outcome: str, *notices: int) -> Evidence:
     answer = tws.Answer(outcome, notices=tuple(tws.Notice(code, f"notice {code}") for code in notices))
     return of.healthy(answers=[answer, answer], trading="not-connected")
+
+
+def _read(code: str) -> screen_text.Reading:
+    return screen_text.Reading(next(phrase for phrase in screen_text.PHRASES if phrase.code == code))
 
 
 def _with_problem(code: str) -> Evidence:
@@ -78,6 +83,7 @@ SHOWN: Dict[str, List[Callable[[], Evidence]]] = {
         lambda: of.hanging(log=of.transcript("15b-toomany-loginfailed-pane")),
     ],
     "live-login-in-paper-mode": [
+        lambda: of.hanging(dialogs=None, read=_read("live-login-in-paper-mode")),
         lambda: of.hanging(
             dialogs=of.dialog("Gateway", "The specified user has multiple Paper Trading users associated with it.")
         ),
@@ -90,6 +96,9 @@ SHOWN: Dict[str, List[Callable[[], Evidence]]] = {
         ),
     ],
     "wrong-credentials": [
+        lambda: of.hanging(dialogs=None, read=_read("wrong-credentials")),
+        lambda: of.hanging(dialogs=of.dialog("A title that nobody knows"), read=_read("wrong-credentials")),
+        lambda: of.hanging(log=[], dialogs=None, read=_read("wrong-credentials")),
         lambda: of.stopped("  - login failed: Invalid username or password"),
         lambda: of.stopped(log=of.transcript("04a-badpw-loginfailed-nowelcome")),
         lambda: of.stopped(log=of.transcript("04b-badpw-loginfailed-welcome")),
@@ -307,6 +316,43 @@ def test_what_was_kept_tells_why_a_silent_login_was_stopped() -> None:
     assert decide(of.stopped(WELCOME)).codes == ["gateway-exited"]
     told = of.stopped("  - login failed: Too many failed login attempts. Please wait 20 minutes before", kept=kept)
     assert decide(told).codes == ["locked-out"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "still"),
+    [
+        (of.hanging(dialogs=None), True),
+        (of.hanging(dialogs=of.dialog("A title that nobody knows")), True),
+        (of.hanging(log=[], dialogs=None), True),
+        (of.hanging(log=of.log(*of.FORM, ended=of.NOON - 15), dialogs=None), True),
+        (of.hanging(log=of.log(*of.FORM, ended=of.NOON - 5), dialogs=None), False),
+        (of.hanging(dialogs=of.dialog("Unrecognized Username or Password")), False),
+        (of.hanging(launcher=["AUTH_RESULT indicates wrong password"]), False),
+        (of.hanging(log=of.transcript("10-totp-rejected"), dialogs=None), False),
+        (of.healthy(), False),
+    ],
+)
+def test_the_screen_is_read_where_log_and_agent_are_silent(evidence: Evidence, still: bool) -> None:
+    assert stands_still(evidence) is still
+
+
+def test_a_login_that_the_screen_decides_has_failed_and_shows_the_words() -> None:
+    evidence = of.hanging(log=of.log(*of.FORM, ended=of.NOON - 15), dialogs=None, read=_read("locked-out"))
+    found = decide(evidence)
+    assert (found.state, found.codes, found.stage) == ("failed", ["locked-out"], "logging-in")
+    assert found.timeline[-1] == {"stage": "failed", "at": "2025-12-10T12:00:00Z"}
+    assert found.findings[0].shown[-1] == "read on the screen: 'Too many failed login attempts'"
+
+
+@pytest.mark.parametrize("reading", [screen_text.Reading(), screen_text.Reading(unread="not read")])
+def test_a_screen_that_names_no_cause_changes_nothing(reading: screen_text.Reading) -> None:
+    assert decide(of.hanging(dialogs=None, read=reading)).codes == ["login-undecided"]
+
+
+def test_log_and_api_are_believed_before_the_screen() -> None:
+    rejected = of.hanging(log=of.transcript("10-totp-rejected"), read=_read("wrong-credentials"))
+    assert decide(rejected).codes == ["totp-rejected"]
+    assert decide(of.healthy(read=_read("wrong-credentials"))).codes == []
 
 
 def test_a_host_without_an_engine_is_not_diagnosed_further() -> None:

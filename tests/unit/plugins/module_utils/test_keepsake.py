@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import keepsake, processes
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import keepsake, processes, screen_text
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.rfb import Picture
 from ansible_collections.abstractfinance.ibgateway.tests.unit.plugins.module_utils import evidence_of as of
 from ansible_collections.abstractfinance.ibgateway.tests.unit.plugins.module_utils.inspects import inspect_of
@@ -55,6 +55,22 @@ def test_what_was_on_the_screen_is_kept_for_this_start_of_the_container(engine: 
     assert found.screen.startswith(b"\x89PNG")
     (path,) = (tmp_path / "screens").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [("login-undecided", "locked-out"), ("dialog-unanswered", "locked-out"), ("java-dead", "java-dead")],
+)
+def test_the_screen_is_read_where_nothing_else_tells_why(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, code: str, kept: str
+) -> None:
+    phrase = screen_text.Phrase("locked-out", "Too many failed login attempts")
+    monkeypatch.setattr(screen_text, "read", lambda dummy: screen_text.Reading(phrase))
+    keepsake.keep(engine, "ibgateway", 1, code, {"seconds": 120}, ["a line"])  # type: ignore[arg-type]
+    found = keepsake.kept("ibgateway", engine.held)
+    assert found is not None
+    assert found.code == kept
+    assert found.evidence == ["a line", phrase.shown][: 1 + (code != kept)]
 
 
 def test_another_start_has_nothing_kept(engine: Engine) -> None:

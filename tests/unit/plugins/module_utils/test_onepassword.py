@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import onepassword, secret_agent
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import causes, onepassword, secret_agent
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 
 LAB = Path(__file__).parents[3] / "lab" / "onepassword"
@@ -144,6 +144,7 @@ def test_turns_the_sdks_errors_into_sentences(error, code):
     sentence = onepassword.sentence(error, 0.1)
     assert sentence.code == code
     assert "hunter2" not in str(sentence)
+    assert sentence.message == causes.message(code, detail=f"{type(error).__name__}, 0 s")
     retried = isinstance(sentence, onepassword.TransientError)
     assert retried == (code in ("secrets-rate-limited", "secrets-unreachable"))
 
@@ -313,7 +314,11 @@ def silence():
 
 
 MET = {
-    "401": ("secrets-token-rejected", "rejected the token", "make a new one and export it as OP_SERVICE_ACCOUNT_TOKEN"),
+    "401": (
+        "secrets-token-rejected",
+        "rejected the token",
+        "make a new token and export it as OP_SERVICE_ACCOUNT_TOKEN",
+    ),
     "403": ("secrets-token-forbidden", "does not let it in", "look at the service account's permissions"),
     "429": ("secrets-rate-limited", "rate limit", "wait an hour"),
     "500": ("secrets-service-failed", "an error of its own", "look at status.1password.com"),

@@ -340,7 +340,7 @@ def test_packages_are_named_by_distribution(tmp_path: pathlib.Path, release: str
     ids=["at once", "just answered", "ahead", "behind"],
 )
 def test_delay_between_question_and_answer_is_no_skew(host_time: float, skew: float) -> None:
-    assert preflight.clock_skew(100.0, host_time, 130.0) == skew
+    assert preflight.clock_skew(100.0, host_time, host_time, 130.0) == skew
 
 
 def test_a_clock_that_is_off_is_named_with_its_direction() -> None:

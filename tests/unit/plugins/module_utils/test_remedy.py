@@ -87,6 +87,29 @@ def test_what_1password_holds_now_may_be_refused_itself() -> None:
     assert (plan.command, plan.stands_in_the_way) == (remedy.NOTHING, ["inventory-disagrees"])
 
 
+UNREACHABLE = [{"code": "secrets-unreachable", "message": "1Password cannot be reached."}]
+
+
+def test_a_restart_needs_no_1password() -> None:
+    plan = remedy.plan(found("java-dead"), [], UNREACHABLE)
+    assert (plan.command, plan.stands_in_the_way) == (remedy.RESTART, [])
+    assert [item["code"] for item in plan.left] == ["secrets-unreachable"]
+
+
+@pytest.mark.parametrize("codes", [("stale-environment",), ("gateway-absent", "would-not-return")])
+def test_a_deploy_does(codes: Any) -> None:
+    plan = remedy.plan(found(*codes), [], UNREACHABLE)
+    assert (plan.command, plan.stands_in_the_way) == (remedy.NOTHING, ["secrets-unreachable"])
+
+
+def test_where_nothing_is_to_be_mended_1password_is_in_no_way() -> None:
+    assert remedy.plan(found("vnc-without-password"), [], UNREACHABLE).stands_in_the_way == []
+
+
+def test_a_proven_gateway_is_left_alone_where_its_client_is_not_connected() -> None:
+    assert remedy.plan(found("trading-engine-not-connected"), [], []).command == remedy.DEPLOY
+
+
 def test_a_restart_gives_way_to_a_deploy_where_the_secrets_have_changed() -> None:
     assert remedy.plan(found("stale-settings"), ["IBKR_USERNAME"], []).command == remedy.DEPLOY
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import diagnose, diagnosis, report
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import diagnose, diagnosis, report, screen_text
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.evidence import Evidence
 from ansible_collections.abstractfinance.ibgateway.tests.unit.plugins.module_utils import evidence_of as of
 
@@ -70,6 +70,16 @@ def test_a_healthy_page_says_so() -> None:
     page = page_of(of.healthy())
     assert "Nothing is wrong" in page.text
     assert "Link to IBKR" in page.text
+
+
+def test_what_could_not_be_looked_at_is_told_with_why() -> None:
+    evidence = of.hanging(dialogs=None, read=screen_text.Reading(unread=screen_text.MISSING))
+    assert "Not looked at" in page_of(evidence).text
+    assert screen_text.MISSING in page_of(evidence).text
+    found = found_of(evidence)
+    assert f"Text on the screen: {screen_text.MISSING}." in report.words(HOST, found, {})
+    assert report.as_json(HOST, found, RUN)["unseen"] == [{"what": "Text on the screen", "why": screen_text.MISSING}]
+    assert "Not looked at" not in page_of(of.hanging(dialogs=None, read=screen_text.Reading())).text
 
 
 def test_a_page_asks_nothing_of_a_network() -> None:
