@@ -106,7 +106,7 @@ picture: lab ## docs/images/deploy.svg, from two deploys on the lab
 matrix: install ## sanity's imports and the units with each supported ansible-core and each Python that is installed
 	@python tests/tools/matrix.py $(ARGS)
 
-coverage: lab ## how much of the plugins all tests run together, by branch, on hosts too; takes as long as they
+coverage: install ## how much of the plugins all tests run together, by branch, on hosts too; takes as long as they
 	@python tests/tools/coverage_report.py $(ARGS)
 
 config-check: install ## what is still to be set in inventories/staging and inventories/production

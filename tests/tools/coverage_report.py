@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT / "tests" / "lab"))
 
 from ibgateway_lab.lab import Lab  # noqa: E402
 
+MAKE = os.environ.get("MAKE", "make")
 PLACE = ROOT / ".build" / "coverage"
 SETTINGS = PLACE / "settings"
 SUITES = ("unit", "integration", "molecule")
@@ -81,6 +82,8 @@ def python(*arguments: str) -> str:
 
 def suite(name: str) -> bool:
     environment = {**os.environ, "COVERAGE_PROCESS_START": str(SETTINGS)}
+    if name != "unit" and not run([MAKE, "lab"], os.environ):
+        return False
     if name != "molecule":
         return run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{name}"], environment)
     switch = {"config": str(ON_HOSTS / "settings"), "output": str(ON_HOSTS / "data")}
@@ -89,10 +92,7 @@ def suite(name: str) -> bool:
     hosts = lab.hosts()
     try:
         prepare_hosts(lab, hosts)
-        return run(
-            [os.environ.get("MAKE", "make"), "run-molecule", "LABS=1", f"ARGS={os.environ.get('SCENARIOS', '')}"],
-            environment,
-        )
+        return run([MAKE, "run-molecule", "LABS=1", f"ARGS={os.environ.get('SCENARIOS', '')}"], environment)
     finally:
         collect(lab, hosts)
 
