@@ -29,7 +29,7 @@ OWN := .collections/ansible_collections/abstractfinance/ibgateway
 .PHONY: help
 help: ## this list
 	@printf 'make <target>:\n'
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-16s%s\n' "$$target" "$$text"; done
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-18s%s\n' "$$target" "$$text"; done
 
 .PHONY: install
 install: ## the pinned Python packages (.venv) and collections (.collections); also plain "make"
