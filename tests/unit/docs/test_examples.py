@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import errors
@@ -88,9 +89,9 @@ def spec_of(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         run: Callable[[], Any] = module.main
     else:
         action = importlib.import_module(f"ansible_collections.{PREFIX}plugins.action.{name}").ActionModule
-        monkeypatch.setattr(action, "__init__", lambda self: None)
-        monkeypatch.setattr(action, "validate_argument_spec", declare)
-        monkeypatch.setattr(action.__mro__[1], "run", lambda *dummy: {})
+        monkeypatch.setattr(ActionBase, "__init__", lambda self: None)
+        monkeypatch.setattr(ActionBase, "run", lambda *dummy: {})
+        monkeypatch.setattr(ActionBase, "validate_argument_spec", declare)
         run = action().run
     with pytest.raises(DeclaredError):
         run()
