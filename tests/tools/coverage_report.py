@@ -38,7 +38,7 @@ HOSTS_PACKAGES = f"/usr/local/lib/python{HOSTS_PYTHON}/dist-packages"
 KINDS = {
     "plain code": ("plugins/module_utils/*", 95),
     "modules": ("plugins/modules/*", 90),
-    "actions and filters": ("plugins/action/*,plugins/filter/*", 90),
+    "actions and filters": ("plugins/action/*,plugins/filter/*,plugins/plugin_utils/*", 90),
 }
 CONTROLLER_SETTINGS = f"""\
 [run]
