@@ -29,6 +29,8 @@ COLLECTION = Path(errors.__file__).parents[2]
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins" / "modules").glob("*.py"))
 FILTERS = sorted(path.stem for path in (COLLECTION / "plugins" / "filter").glob("*.py"))
 
+# By import, since ansible-test keeps the programs' metadata from `python -m ansible`.
+PLAYBOOK = "from ansible.cli.playbook import main; main()"
 FLEET = ["staging.abstractfinance.example", "production.abstractfinance.example"]
 SEEN = {
     "sessions": [],
@@ -158,7 +160,7 @@ def play(place: Path, tasks: list[Any], *arguments: str) -> str:
         "LC_ALL": "C.UTF-8",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "play.yml", *arguments],
+        [sys.executable, "-c", PLAYBOOK, "-i", "hosts.yml", "play.yml", *arguments],
         cwd=place,
         env=environment,
         stdin=subprocess.DEVNULL,
