@@ -39,7 +39,7 @@ def stub() -> Iterator[StubEngine]:
 
 @pytest.fixture
 def engine(stub: StubEngine) -> Iterator[HostEngine]:
-    found = HostEngine(stub.path, timeout=10)
+    found = HostEngine(stub.path, timeout=120)
     yield found
     found.close()
 
@@ -181,11 +181,11 @@ WAIT = "POST /containers/abc/wait?condition=not-running"
 
 def test_the_end_of_a_container_is_waited_for(stub: StubEngine, engine: HostEngine) -> None:
     stub.answers[WAIT] = Answer(body={"StatusCode": 137})
-    assert engine.wait_stopped("abc", 5)
+    assert engine.wait_stopped("abc", 120)
 
 
 def test_one_that_is_gone_has_ended(engine: HostEngine) -> None:
-    assert engine.wait_stopped("abc", 5)
+    assert engine.wait_stopped("abc", 120)
 
 
 def test_one_that_goes_on_is_not_waited_for_for_ever(stub: StubEngine, engine: HostEngine) -> None:
