@@ -137,7 +137,7 @@ lint-types:
 
 lint-shell:
 	@echo shellcheck
-	@git ls-files -z --cached --others --exclude-standard | xargs -0 grep -lsIE '^#!.*\b(ba)?sh\b' | xargs shellcheck
+	@git ls-files -z --cached --others --exclude-standard | xargs -0 awk 'FNR == 1 && /^#!.*[\/ ](ba)?sh$$/ { print FILENAME } { nextfile }' | xargs shellcheck
 
 lint-changelog:
 	@echo antsibull-changelog
