@@ -29,7 +29,7 @@ OWN := .collections/ansible_collections/abstractfinance/ibgateway
 .PHONY: help
 help: ## this list
 	@printf 'make <target>:\n'
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-16s%s\n' "$$target" "$$text"; done
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-18s%s\n' "$$target" "$$text"; done
 
 .PHONY: install
 install: ## the pinned Python packages (.venv) and collections (.collections); also plain "make"
@@ -106,7 +106,7 @@ picture: lab ## docs/images/deploy.svg, from two deploys on the lab
 matrix: install ## sanity's imports and the units with each supported ansible-core and each Python that is installed
 	@python tests/tools/matrix.py $(ARGS)
 
-coverage: lab ## how much of the plugins all tests run together, by branch, on hosts too; takes as long as they
+coverage: install ## how much of the plugins all tests run together, by branch, on hosts too; takes as long as they
 	@python tests/tools/coverage_report.py $(ARGS)
 
 config-check: install ## what is still to be set in inventories/staging and inventories/production
@@ -137,7 +137,7 @@ lint-types:
 
 lint-shell:
 	@echo shellcheck
-	@git ls-files -z --cached --others --exclude-standard | xargs -0 grep -lsIE '^#!.*\b(ba)?sh\b' | xargs shellcheck
+	@git ls-files -z --cached --others --exclude-standard | xargs -0 awk 'FNR == 1 && /^#!.*[\/ ](ba)?sh$$/ { print FILENAME } { nextfile }' | xargs shellcheck
 
 lint-changelog:
 	@echo antsibull-changelog

@@ -123,6 +123,9 @@ def main(arguments: Sequence[str]) -> int:
         print(finding)
     to_set = sum(finding.kind == TO_SET for finding in findings)
     print(f"{to_set} to set, {len(findings) - to_set} to consider. No host and no vault was asked.")
+    if to_set and not arguments:
+        print("Hosts: inventories/<environment>/hosts.yml, and the list of all in inventories/fleet.yml.")
+        print("All else: inventories/<environment>/group_vars/<environment>/gateway.yml.")
     return 1 if to_set else 0
 
 

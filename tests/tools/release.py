@@ -36,9 +36,10 @@ class Release:
         try:
             self._write_version()
             self._run("antsibull-changelog", "release")
+            # What lint and the archive read is what Git lists, and the fragments are gone by now.
+            self._git("add", "--all")
             self._run(os.environ.get("MAKE", "make"), "lint")
             archive = self._build()
-            self._git("add", "--all")
             self._git("commit", "--quiet", "--message", f"Release {self.version}")
             self._git("tag", "--annotate", "--message", f"Release {self.version}", self.version)
         except (NoReleaseError, KeyboardInterrupt):

@@ -25,6 +25,7 @@ ROOT = ansible_test.ROOT
 COLLECTION = "abstractfinance.ibgateway"
 SOURCE = ansible_test.BUILD / "docs" / "source"
 HTML = ansible_test.BUILD / "docs" / "html"
+REFERENCE = "Modules, filters and roles"
 # Pages of the repository that lie outside of docs/, and where they go.
 PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "tests/lab/README.md": "lab.md"}
 
@@ -64,12 +65,20 @@ def gather() -> None:
     ansible_test.copy_checkout()
     command = [program("antsibull-docs"), "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"]
     run(*command, "--no-add-antsibull-docs-version", "--dest-dir", str(reference), COLLECTION)
-    # The theme shows each page's contents beside it, and an error where they are in it too.
     for path in reference.glob("*.rst"):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(re.sub(r"^\.\. contents::\n(?: +:.*\n)*", "", text, flags=re.MULTILINE), encoding="utf-8")
+        path.write_text(fitted(path.read_text(encoding="utf-8")), encoding="utf-8")
     with (SOURCE / "ansible.rst").open("a", encoding="utf-8") as page:
         page.writelines(other_plugins(path.read_text(encoding="utf-8") for path in reference.glob("*.rst")))
+
+
+def fitted(text: str) -> str:
+    """A page of the reference as this site shows it: under its short name, and without contents of its own.
+
+    The theme shows each page's contents beside it, and an error where they are in it too.
+    """
+    text = re.sub(r"^\.\. contents::\n(?: +:.*\n)*", "", text, flags=re.MULTILINE)
+    text = re.sub(rf"^{COLLECTION.title()}\n=+$", f"{REFERENCE}\n{'=' * len(REFERENCE)}", text, flags=re.MULTILINE)
+    return re.sub(rf"^{COLLECTION}\.(?=\w+ (?:module|filter|role) .*\n\++$)", "", text, flags=re.MULTILINE)
 
 
 def with_links_into_the_site(original: Path, page: Path) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import config_check
@@ -85,4 +86,7 @@ def test_the_inventories_as_delivered_are_told_to_be_so(capsys: pytest.CaptureFi
         assert f"{host}.abstractfinance.example is no real host" in out
     assert "DU1234567, as delivered" in out
     assert "U7654321, as delivered" in out
-    assert out.splitlines()[-1] == "4 to set, 4 to consider. No host and no vault was asked."
+    total, *places = out.splitlines()[-3:]
+    assert total == "4 to set, 4 to consider. No host and no vault was asked."
+    for name in re.findall(r"inventories/\S+\.yml", " ".join(places)):
+        assert (config_check.ROOT / name.replace("<environment>", "staging")).exists()

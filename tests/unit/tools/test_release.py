@@ -12,6 +12,8 @@ import pytest
 import release
 
 CHANGELOG = "#!/bin/sh\necho \"v$(sed -n 's/^version: //p' galaxy.yml)\" > CHANGELOG.md\nrm changelogs/fragments/*\n"
+# Like lint, it reads every file that Git lists.
+MAKE = "#!/bin/sh\ntest ! -e lint-is-bad && git ls-files | xargs ls > /dev/null\n"
 PACKAGE = "print('built')\nprint('.build/dist/x.tar.gz')\n"
 
 
@@ -25,7 +27,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs, root = tmp_path / "bin", tmp_path / "repository"
     for path in (programs, root / "changelogs" / "fragments", root / "tests" / "tools"):
         path.mkdir(parents=True)
-    for name, text in (("antsibull-changelog", CHANGELOG), ("make", "#!/bin/sh\ntest ! -e lint-is-bad\n")):
+    for name, text in (("antsibull-changelog", CHANGELOG), ("make", MAKE)):
         (programs / name).write_text(text, encoding="utf-8")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")

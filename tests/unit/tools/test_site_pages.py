@@ -55,3 +55,16 @@ def test_plugins_of_other_collections_lead_to_their_documentation() -> None:
     (place,) = site.other_plugins([text, text])
     assert ".. _ansible_collections.ansible.builtin.copy_module:\n" in place
     assert "<https://docs.ansible.com/ansible/latest/collections/ansible/builtin/copy_module.html>" in place
+
+
+def test_a_page_of_the_reference_has_its_short_name_for_a_title() -> None:
+    name = "abstractfinance.ibgateway.session_fence module -- End it"
+    text = f"{name}\n{'+' * len(name)}\n\nUse abstractfinance.ibgateway.session_fence for it.\n"
+    title, line, *rest = site.fitted(text).splitlines()
+    assert title == "session_fence module -- End it"
+    assert len(line) >= len(title)
+    assert rest[-1] == "Use abstractfinance.ibgateway.session_fence for it."
+
+
+def test_contents_within_a_page_go() -> None:
+    assert site.fitted(".. contents::\n   :local:\n   :depth: 1\n\nText\n") == "\nText\n"

@@ -4,26 +4,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import queue
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import gateway_watch, jauto
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.gateway_watch import (
+    Decided,
     HostWorld,
     LeaseKeeper,
     Progress,
+    decide,
     keep_up,
     stop,
 )
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.host_engine import LogStream
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.lease import Leases, Request
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import Expected, read_container
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.login import (
+    FAILED,
+    PROVEN,
+    Bounds,
+    Expected,
+    Outcome,
+    Timeline,
+    read_container,
+)
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.state import State
 
 STARTED = "2026-11-22T15:17:40.500000000Z"
@@ -234,3 +245,132 @@ def test_dialogs_are_asked_as_the_images_own_user(answer: Optional[str]) -> None
     found = world.dialogs(world.container())
     assert found == (None if answer is None else [jauto.Dialog("Gateway")])
     assert asked == [("abc", jauto.ASK_FOR_DIALOGS, "ibg")]
+
+
+class Login:
+    """A login that ends as a test says, on an engine in memory."""
+
+    def __init__(self, state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+        self.state = state
+        self.engine = FakeEngine()
+        self.progress = tmp_path / "progress"
+        self.kept: List[Any] = []
+        self.outcome = self.ends(PROVEN, accounts=("DU1234567",), connected=True)
+        login = self
+
+        class WatchOfTest:
+            def __init__(self, *_what: Any) -> None:
+                pass
+
+            def wait(self, meanwhile: Callable[[Timeline], None]) -> Outcome:
+                meanwhile([("started", 1.0)])
+                return login.outcome
+
+            def look(self) -> Outcome:
+                return login.outcome
+
+            def orders(self) -> str:
+                return "allowed"
+
+        monkeypatch.setattr(gateway_watch, "Watch", WatchOfTest)
+        monkeypatch.setattr(gateway_watch.keepsake, "keep", lambda *what: self.kept.append(what[1:4]))
+
+    def ends(self, state: str, code: Optional[str] = None, process: int = 4242, **told: Any) -> Outcome:
+        seen = dataclasses.replace(read_container(self.engine.inspect("abc")), process=process, restart_policy="no")
+        timeline: Timeline = [("started", 1.0), (state, 9.0)]
+        return Outcome(state, seen, code, timeline=timeline, evidence=["the deciding line"], **told)
+
+    def decide(self, **changes: Any) -> Decided:
+        how: Dict[str, Any] = {
+            "wait": True,
+            "stop_failed": True,
+            "restart_policy": "unless-stopped",
+            "host": "host",
+            "run_id": "run-a",
+            "lease_ttl": 900,
+            "progress": str(self.progress),
+        }
+        bounds = Bounds(900, 300, 60, 0.5)
+        return decide(self.engine, EXPECTED, bounds, **{**how, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def login(state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Login:
+    take_lease(state, ttl=900)
+    return Login(state, monkeypatch, tmp_path)
+
+
+def test_a_proven_login_gets_its_policy_under_the_lease_and_a_line_in_the_history(login: Login) -> None:
+    decided = login.decide()
+    assert decided.message is None
+    assert (decided.result["state"], decided.result["orders"], decided.result["changed"]) == (PROVEN, "allowed", True)
+    assert decided.result["restart_policy"] == "unless-stopped"
+    assert login.engine.done == ["unless-stopped abc"]
+    assert login.state.history(1)[0]["done"] == ["ibgateway: proven as DU1234567, restart policy unless-stopped"]
+    stages = [json.loads(line)["stage"] for line in login.progress.read_text().splitlines()]
+    assert stages == ["started", PROVEN]
+
+
+def test_a_policy_that_is_right_already_is_left(login: Login) -> None:
+    decided = login.decide(restart_policy="no")
+    assert (login.engine.done, decided.result["changed"]) == ([], False)
+
+
+def test_a_proven_login_whose_lease_is_lost_gets_no_policy(login: Login) -> None:
+    take = Request("host", "afpaper01", "afpaper01", "run-a", 900, {})
+    Leases(login.state).release(take)
+    with pytest.raises(GatewayError, match=r"\[lease-lost\]"):
+        login.decide()
+    assert login.engine.done == []
+
+
+def test_a_failed_login_is_kept_ended_and_told(login: Login) -> None:
+    login.outcome = login.ends(FAILED, "wrong-credentials")
+    decided = login.decide()
+    assert decided.message is not None
+    assert decided.message.endswith("[wrong-credentials]")
+    assert (decided.result["stopped"], decided.result["restart_policy"]) == (True, "no")
+    assert decided.result["cause"]["evidence"] == ["the deciding line"]
+    assert login.kept == [("ibgateway", 4242, "wrong-credentials")]
+    assert login.engine.done == ["kill abc", "never restart abc", "wait abc"]
+    noted = login.state.history(1)[0]
+    assert (noted["done"], noted["outcome"]) == (["ibgateway: not proven, killed"], "wrong-credentials")
+
+
+def test_a_failed_login_that_is_to_stay_is_told_only(login: Login) -> None:
+    login.outcome = login.ends(FAILED, "wrong-credentials")
+    decided = login.decide(stop_failed=False)
+    assert decided.message is not None
+    assert (decided.result["stopped"], login.engine.done, login.kept) == (False, [], [])
+
+
+def test_of_one_that_has_ended_nothing_is_kept(login: Login) -> None:
+    login.outcome = login.ends(FAILED, "wrong-credentials", process=0)
+    login.decide(run_id=None)
+    assert login.kept == []
+    assert login.engine.done[0] == "kill abc"
+    assert [entry["action"] for entry in login.state.history(9)] == ["lease-taken"]
+
+
+def test_a_look_changes_nothing_whatever_it_sees(login: Login) -> None:
+    for outcome in (login.outcome, login.ends(FAILED, "wrong-credentials")):
+        login.outcome = outcome
+        decided = login.decide(wait=False, run_id=None, progress=None)
+        assert (decided.message, decided.result["changed"]) == (None, False)
+    assert (login.engine.done, login.kept) == ([], [])
+    assert not login.progress.exists()
+
+
+@pytest.mark.parametrize(("status", "begun"), [("running", True), ("created", False)])
+def test_the_log_since_the_start(status: str, begun: bool) -> None:
+    engine = FakeEngine()
+    old, new = "2026-11-22T15:17:40.100000000Z before", stamp(41, "since")
+    asked: List[Any] = []
+    engine.log = lambda *what: asked.append(what) or [old, "", new]  # type: ignore[attr-defined]
+    world = HostWorld(engine, "ibgateway", 4000)  # type: ignore[arg-type]
+    container = dataclasses.replace(world.container(), status=status)
+    assert world.backlog(container) == ([new] if begun else [])
+    assert world.first_lines(container) == ([new] if begun else [])
+    if begun:
+        (_identity, since), (_identity, first, until) = asked
+        assert since == first < until

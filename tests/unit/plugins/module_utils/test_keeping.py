@@ -6,12 +6,23 @@ from __future__ import annotations
 
 import os
 import pathlib
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors import GatewayError
-from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.keeping import OPTION_MARKER, Files, Settings
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.keeping import (
+    KEEP,
+    NEW,
+    OPTION_MARKER,
+    OPTIONS,
+    Demand,
+    Files,
+    Keeper,
+    Settings,
+)
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.lease import Leases, Request
+from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.state import State
 
 NAMES = (".env", "docker-compose.yml")
 
@@ -167,3 +178,116 @@ def test_kept_settings_that_a_container_uses_in_their_place_are_not_put_back(
         settings(container(True)).put_back()
     names: List[str] = sorted(os.listdir(data.parent))
     assert names == ["_data", "abstractfinance-kept"]
+
+
+class Engine:
+    def __init__(self, data: pathlib.Path) -> None:
+        self.found: Optional[Dict[str, Any]] = {"Name": "settings", "Driver": "local", "Mountpoint": str(data)}
+
+    def volume(self, _name: str) -> Optional[Dict[str, Any]]:
+        return self.found
+
+    def containers(self) -> List[Dict[str, Any]]:
+        return [container(running=False)]
+
+
+class Run:
+    """A run on its host, with its lease."""
+
+    def __init__(self, directory: pathlib.Path, data: pathlib.Path) -> None:
+        self.engine = Engine(data)
+        self.state = State(str(directory / "state"))
+        self.state.prepare()
+        self.stack = directory / "stack"
+        self.stack.mkdir()
+        self.write("A=1")
+        Leases(self.state).take(Request("staging", "AFpaper01", "afpaper01", "run-a", 900, {}))
+
+    def keeper(self, run_id: str = "run-a", check_mode: bool = False) -> Keeper:
+        demand = Demand(
+            host="staging",
+            login="AFpaper01",
+            key="afpaper01",
+            run_id=run_id,
+            project="abstractfinance",
+            project_dir=str(self.stack),
+            files=NAMES,
+            volume="settings",
+        )
+        return Keeper(self.engine, self.state, demand, check_mode)  # type: ignore[arg-type]
+
+    def write(self, text: str) -> None:
+        (self.stack / ".env").write_text(text, encoding="utf-8")
+
+    @property
+    def text(self) -> str:
+        return (self.stack / ".env").read_text(encoding="utf-8")
+
+
+@pytest.fixture(name="run")
+def fixture_run(tmp_path: pathlib.Path, data: pathlib.Path) -> Run:
+    return Run(tmp_path, data)
+
+
+def test_a_run_gives_back_what_it_has_kept(run: Run, data: pathlib.Path) -> None:
+    assert run.keeper().keep(proven=False) == ["files"]
+    assert run.keeper().renew(NEW) == ["settings"]
+    run.write("A=2")
+    assert list(data.iterdir()) == []
+    assert run.keeper().put_back() == [".env", "settings"]
+    assert run.text == "A=1"
+    assert (data / "jts.ini").read_text(encoding="utf-8") == "proven"
+    assert run.keeper().put_back() == []
+
+
+def test_a_run_that_is_proven_lets_go(run: Run, data: pathlib.Path) -> None:
+    run.keeper().keep(proven=False)
+    run.keeper().renew(NEW)
+    assert run.keeper().clear() == ["files", "settings"]
+    assert run.keeper().put_back() == []
+    assert list(data.iterdir()) == []
+
+
+@pytest.mark.parametrize(("proven", "comes_back"), [(False, "A=1"), (True, "A=2")])
+def test_what_is_kept_is_the_last_that_was_proven(run: Run, proven: bool, comes_back: str) -> None:
+    run.keeper().keep(proven=False)
+    run.write("A=2")
+    run.keeper().keep(proven)
+    run.write("A=3")
+    run.keeper().put_back()
+    assert run.text == comes_back
+
+
+@pytest.mark.parametrize(("what", "done"), [(KEEP, []), (OPTIONS, ["options"])])
+def test_settings_that_stay(run: Run, data: pathlib.Path, what: str, done: List[str]) -> None:
+    assert run.keeper().renew(what) == done
+    assert (data / OPTION_MARKER).exists() is (what == KEEP)
+    assert (data / "jts.ini").exists()
+
+
+def test_a_first_deploy_has_no_settings_to_keep(run: Run) -> None:
+    run.engine.found = None
+    assert run.keeper().renew(NEW) == []
+    assert run.keeper().keep(proven=True) == ["files"]
+    run.write("A=2")
+    assert run.keeper().put_back() == [".env"]
+
+
+def test_check_mode_tells_and_changes_nothing(run: Run, data: pathlib.Path) -> None:
+    keeper = run.keeper(check_mode=True)
+    assert keeper.keep(proven=True) == ["files"]
+    assert keeper.renew(NEW) == ["settings"]
+    assert keeper.renew(OPTIONS) == ["options"]
+    assert keeper.put_back() == ["files", "settings"]
+    assert keeper.clear() == []
+    assert (data / OPTION_MARKER).exists()
+    assert not run.keeper().clear()
+
+
+def test_nothing_is_kept_or_given_back_without_the_runs_own_lease(run: Run, data: pathlib.Path) -> None:
+    run.keeper().keep(proven=False)
+    other = run.keeper("run-b")
+    for act in (lambda: other.keep(proven=True), lambda: other.renew(NEW), other.put_back, other.clear):
+        with pytest.raises(GatewayError, match=r"\[lease-lost\]"):
+            act()
+    assert (data / "jts.ini").exists()

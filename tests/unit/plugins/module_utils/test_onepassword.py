@@ -547,3 +547,24 @@ def test_no_probe_after_a_call_that_hung(monkeypatch):
     monkeypatch.setattr(socket, "create_connection", lambda *_: pytest.fail("probed"))
     error = onepassword.why_unreachable("192.0.2.1", onepassword.HANG)
     assert isinstance(error, onepassword.TransientError)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "the controller's DNS"),
+        (ConnectionRefusedError(), "refuses the connection on port 443: look at the firewall"),
+        (TimeoutError(), "no connection to my.1password.example on port 443"),
+        (ssl.SSLCertVerificationError("self-signed"), "is not trusted"),
+    ],
+)
+def test_why_1password_is_out_of_reach(monkeypatch: pytest.MonkeyPatch, error: OSError, words: str) -> None:
+    def fail(*_where: object) -> None:
+        raise error
+
+    for name in onepassword.PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(onepassword.socket, "create_connection", fail)
+    found = onepassword.why_unreachable("https://my.1password.example", 1.0)
+    assert words in str(found)
+    assert isinstance(found, onepassword.TransientError) is not isinstance(error, ssl.SSLError)
