@@ -556,7 +556,7 @@ DOCUMENTS = st.one_of(
 FORM = ("instruments-schema", "instruments-exchange-unknown")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(DOCUMENTS)
 def test_check_and_schema_agree_on_the_form(document):
     """Whatever the schema refuses the check refuses too; what only the check can see has codes of its own."""
@@ -570,7 +570,7 @@ def test_check_and_schema_agree_on_the_form(document):
         )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.text(max_size=200), st.text(alphabet="{}[]:-,&*!?|>'\"# \n\tax", max_size=200)))
 def test_no_text_is_more_than_a_problem(text):
     report = checked(text)
@@ -578,7 +578,7 @@ def test_no_text_is_more_than_a_problem(text):
     assert all(1 <= problem.line <= text.count("\n") + text.count("\r") + 9 for problem in report.problems)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(ENTRIES, min_size=1, max_size=4))
 def test_what_is_written_is_sound_again(entries):
     report = checked(yaml.safe_dump({"instruments": entries}))

@@ -282,7 +282,7 @@ def test_nobody_there_is_told():
     assert str(port) in caught.value.message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_nothing_that_a_peer_sends_is_more_than_a_refusal(data):
     """All of a conversation at once, with bytes changed, left out and added."""
@@ -325,7 +325,7 @@ def unfiltered(png):
     return width, height, b"".join(rows[start + 1 : start + step] for start in range(0, len(rows), step))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
 def test_a_png_holds_the_picture(width, height, data):
     pixels = data.draw(st.binary(min_size=3 * width * height, max_size=3 * width * height))
