@@ -12,10 +12,10 @@ import signal
 
 import pytest
 
-# A short life for the lease, and no more than that for the wait for a login, which this run never gets to.
+# A short life for the lease, with no more for the wait for a login, which this run never gets to, than its installation needs.
 SHORT = {
     "session_lease_ttl": 40,
-    "gateway_install_timeout": 1,
+    "gateway_install_timeout": 30,
     "gateway_login_timeout": 1,
     "gateway_proof_timeout": 1,
 }
