@@ -21,7 +21,7 @@ from ansible_collections.abstractfinance.ibgateway.plugins.module_utils.errors i
 PASSWORD = "vnc-Pa55"
 CHALLENGE = bytes(range(16))
 RED, GREEN, BLUE = b"\0\0\xff\0", b"\0\xff\0\0", b"\xff\0\0\0"
-SECONDS = 30.0
+SECONDS = 300.0
 
 
 @pytest.mark.parametrize(
