@@ -579,6 +579,15 @@ CAUSES: Tuple[Dict[str, Any], ...] = (
         "remedy": ("Read the container's log and the host's (dmesg, out of memory).", "Deploy again."),
     },
     {
+        "code": "gateway-stopped",
+        "title": "The gateway was stopped on purpose",
+        "severity": "error",
+        "says": "container {container} was stopped by the stop playbook at {at}",
+        "next": "deploy when its login is to be used again",
+        "meaning": "Somebody stopped it, and its slot at IBKR is free. Nothing but a deploy or a restart brings it back.",
+        "remedy": ("Find out why it was stopped.", "Deploy when its login is to be used again."),
+    },
+    {
         "code": "restart-loop",
         "title": "The gateway's container keeps restarting",
         "severity": "error",
@@ -2340,6 +2349,11 @@ DIAGNOSIS: Tuple[Dict[str, Any], ...] = (
         "apart": "Port 4000 takes connections and nothing is behind it. Where a log is there, it names the cause instead.",
     },
     {"code": "gateway-exited", "yields_to": (*REFUSED, "out-of-memory", "installation-failed")},
+    {
+        "code": "gateway-stopped",
+        "yields_to": REFUSED,
+        "apart": "The host's history ends with the stop of this container; gateway-exited has one that ended otherwise.",
+    },
     {"code": "gateway-not-running", "yields_to": REFUSED},
     {"code": "gateway-absent", "yields_to": ("image-missing", "disk-full", "port-taken")},
     {
@@ -2364,6 +2378,7 @@ DIAGNOSIS: Tuple[Dict[str, Any], ...] = (
 UNKNOWN = {
     "account": "the expected one",
     "accounts": "no account",
+    "at": "a time that is not known",
     "awaited": "it",
     "container": "the gateway",
     "detail": "it answers otherwise",

@@ -439,6 +439,8 @@ def _of_login(evidence: Evidence, outcome: Outcome) -> List[Finding]:
     if code == "gateway-exited" and evidence.kept is not None:
         code, facts, lines = evidence.kept
         seen = Shown(list(lines), dict(facts))
+    elif code == "gateway-exited" and evidence.stopped_at:
+        code, seen = "gateway-stopped", Shown(["the host's history ends with its stop"], {"at": evidence.stopped_at})
     if code == "locked-out":
         seen.facts.update(time_left(evidence, outcome))
     if not seen.lines:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.abstractfinance.ibgateway.plugins.module_utils import (
     causes,
@@ -118,6 +118,7 @@ class Evidence:
     screen: Optional[bytes] = None
     read: Optional[Reading] = None
     kept: Optional[Tuple[str, Dict[str, str], List[str]]] = None
+    stopped_at: str = ""
     answers: List[tws.Answer] = field(default_factory=list)
     published: List[Tuple[str, int, int]] = field(default_factory=list)
     settings: Dict[str, str] = field(default_factory=dict)
@@ -178,6 +179,7 @@ def collect(wanted: Wanted) -> Tuple[Evidence, Masks]:
             _see_gateway(evidence, wanted, engine, masks)
             _see_screen(evidence, engine, inspect, masks)
             _see_kept(evidence, inspect, masks)
+            _see_stop(evidence, sessions["history"])
         _see_trading(evidence, wanted, engine)
     finally:
         engine.close()
@@ -336,6 +338,17 @@ def _see_screen(evidence: Evidence, engine: HostEngine, inspect: Mapping[str, An
     layout = cover.read_layout(answer or "", masks.text)
     if layout is not None:
         evidence.screen = cover.covered(picture, layout).png()
+
+
+def _see_stop(evidence: Evidence, history: Sequence[Mapping[str, Any]]) -> None:
+    """When this very start was ended by the stop playbook, where that was the last that was done on the host."""
+    done = [entry for entry in history if "done" in entry]
+    if not done or evidence.container.status not in ("exited", "dead"):
+        return
+    last = done[-1]
+    stopped = [text.partition(":")[0] for text in last["done"]] if last["action"] == "stop" else []
+    if evidence.name in stopped and evidence.container.started_at[:19] <= last["at"]:
+        evidence.stopped_at = last["at"]
 
 
 def _see_kept(evidence: Evidence, inspect: Mapping[str, Any], masks: Masks) -> None:

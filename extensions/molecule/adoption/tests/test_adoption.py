@@ -209,6 +209,14 @@ def test_a_second_stop_has_nothing_to_do(play):
 
 
 @pytest.mark.usefixtures("stopped")
+def test_a_diagnosis_takes_it_for_stopped_and_not_for_failed(play, tmp_path):
+    outcome = play("diagnose.yml", "-e", f"diagnosis_folder={tmp_path}")
+    assert outcome.rc != 0
+    assert "[gateway-stopped]" in outcome.words
+    assert "[gateway-exited]" not in outcome.words
+
+
+@pytest.mark.usefixtures("stopped")
 def test_a_deploy_brings_it_back_with_its_settings(play, staging, ibkr):
     before = created(staging, SETTINGS)
     outcome = play("deploy-staging.yml", *WITH_LEDGER)

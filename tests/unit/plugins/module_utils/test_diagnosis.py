@@ -205,6 +205,7 @@ SHOWN: Dict[str, List[Callable[[], Evidence]]] = {
         lambda: of.hanging(log=[], dialogs=None, container=of.container(started_at=of.stamp(of.NOON - 60))),
     ],
     "gateway-exited": [lambda: of.stopped(container=of.container("exited", exit_code=1))],
+    "gateway-stopped": [lambda: of.stopped(stopped_at="2026-12-12T12:00:00Z")],
     "gateway-not-running": [
         lambda: of.absent(container=of.container("created")),
         lambda: of.absent(container=of.container("paused")),
@@ -472,3 +473,8 @@ def test_unknown_is_said_where_nothing_fits(monkeypatch: pytest.MonkeyPatch) -> 
 def test_settle_keeps_the_lines_of_all_that_say_the_same() -> None:
     found = settle([Finding("disk-full", "Full.", ["one"]), Finding("disk-full", "Full.", ["two", "one"])])
     assert [(item.code, item.shown) for item in found] == [("disk-full", ["one", "two"])]
+
+
+def test_a_stop_on_purpose_is_no_failure() -> None:
+    assert decide(of.stopped(WELCOME, stopped_at="2026-12-12T12:00:00Z")).codes == ["gateway-stopped"]
+    assert decide(of.stopped(WELCOME)).codes == ["gateway-exited"]

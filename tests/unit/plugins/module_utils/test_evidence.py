@@ -92,7 +92,7 @@ class Host:
         self.listening: frozenset[int] | None = frozenset({4000, 9000})
         self.answers = [tws.Answer(tws.ANSWERED, (ACCOUNT,), 187, (), True)]
         self.client_ids: list[int] = []
-        state = State(str(directory / "state"))
+        self.state = state = State(str(directory / "state"))
         state.prepare()
         monkeypatch.setattr(module, "State", lambda: state)
         monkeypatch.setattr(module, "HostEngine", lambda: self.engine)
@@ -331,6 +331,40 @@ def test_what_was_kept_of_its_failure_is_used(host: Host) -> None:
     assert found.kept[1] == {"login": found.login}
     assert [item.title for item in found.dialogs or []] == [f"Hello {found.login}"]
     assert LOGIN not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "entries", "at"),
+    [
+        ("exited", [("stop", "2025-12-06T08:00:00Z", "ibgateway: closed")], "2025-12-06T08:00:00Z"),
+        (
+            "exited",
+            [("stop", "2025-12-06T08:00:00Z", "ibgateway: closed"), ("lease-taken", "2025-12-06T09:00:00Z", "")],
+            "2025-12-06T08:00:00Z",
+        ),
+        ("exited", [("stop", "2025-12-04T08:00:00Z", "ibgateway: closed")], ""),
+        ("exited", [("stop", "2025-12-06T08:00:00Z", "another: closed")], ""),
+        (
+            "exited",
+            [
+                ("stop", "2025-12-06T08:00:00Z", "ibgateway: closed"),
+                ("start", "2025-12-06T09:00:00Z", "ibgateway: started"),
+            ],
+            "",
+        ),
+        ("exited", [("fence", "2025-12-06T08:00:00Z", "ibgateway: parked")], ""),
+        ("running", [("stop", "2025-12-06T08:00:00Z", "ibgateway: closed")], ""),
+    ],
+)
+def test_a_stop_on_purpose_is_the_last_of_the_history(
+    host: Host, status: str, entries: list[tuple[str, str, str]], at: str
+) -> None:
+    whose = {"host": "staging", "login_key": LOGIN, "operator": "ops@controller", "run_id": "1", "outcome": "done"}
+    if status == "exited":
+        stopped(host)
+    for action, when, done in entries:
+        host.state.append_history({**whose, "action": action, "at": when, **({"done": [done]} if done else {})})
+    assert host.look().stopped_at == at
 
 
 def test_what_was_kept_of_another_start_is_not(host: Host) -> None:
